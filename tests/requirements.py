@@ -1,0 +1,53 @@
+"""What Outlast promises: the id of every requirement that is done or in work, and its sentence.
+
+A test that would fail without it carries `@pytest.mark.requirement(id)`; test_requirements.py looks for gaps.
+"""
+
+from typing import NamedTuple
+
+REQUIREMENTS = {
+    "C1": "MCP server over stdio; tools `execute_workflow`, `get_status`, `get_logs`, `list_execution_history` "
+    "route to a runtime.",
+    "C2": "The runtime keeps live executions in memory and falls back to aiosqlite persistence for past sessions.",
+    "C4": "Packages: mcp, aiosqlite, pydantic, anyio; pytest with anyio's own plugin.",
+    "C5": "Top level: pyproject.toml, README.md, server, storage, tools, tests, claude_config.example.json.",
+    "S0-1": "Record: workflow type, user, input, output, task results, error message, duration, metadata, version.",
+    "S0-8": "Workflow versioning: definition changes tracked, each execution tied to its definition version.",
+    "S0-12": "Type hints everywhere, no `Any` in public signatures, checked.",
+    "S1-1": "Execution with statuses pending, running, completed, failed, cancelled, timeout; "
+    "agent/customer/type links and metadata.",
+    "S1-4": "Deleting an execution deletes its steps, artifacts, logs, params (cascade), nothing else.",
+    # So far the schema: entities and links.
+    "S1-8": "Agents and customers are linked entities: history, active work and workload per agent or customer; "
+    "deleting one deletes its executions, when asked explicitly.",
+    "S1-11": "Store tests use a real database, isolated, every write read back; "
+    "the first migration takes under a second.",
+    "S3-1": "Executions persist across restarts and can be queried by handle for ever: id, workflow id and name, "
+    "status, start, end, exit code, binary path, created/updated.",
+    "S3-2": "Parameters of every execution are stored and readable (non-string values keep their type).",
+    "S3-4": "Schema version and migrations; a missing database is created; a backup is taken before a migration; "
+    "a newer schema is refused.",
+    "S3-5": "Restart: metadata is not loaded log by log; logs load on demand; only live executions are held in memory.",
+    "S3-6": 'A stale "running" row is settled honestly '
+    "(never a guess, never another live server's execution, never end = start).",
+    "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
+    "S3-18": "Backups with rotation (a setting with a default), `db restore`; "
+    "a failed migration leaves the old database usable, with the way back documented.",
+    # So far read back by the CLI.
+    "S3-21": "An execution started by the CLI is readable through MCP by its handle after everything was restarted.",
+    "X1": "Executions outlive the server, the client and the terminal; "
+    "any later server takes them up again with the true exit code.",
+    "X2": "Many servers over one database at once, none harming another's executions.",
+    # So far the store's half: one key, one execution.
+    "X3": "Start is idempotent (`idempotency_key`), start answers at once, waiting is bounded below 50 s.",
+    "X12": "Provenance: which client, which session, which definition, which git state started this.",
+}
+
+
+class Promises(NamedTuple):
+    """What the collected tests say they hold."""
+
+    by_requirement: dict[str, list[str]]
+    """Requirement id → the tests that carry it."""
+    uncollected: list[str]
+    """Test files that exist and were not collected."""
