@@ -1,0 +1,78 @@
+"""Copies of the database: taken while it is in use, kept in rotation, copied back into it."""
+
+import os
+import sqlite3
+import time
+
+from outlast.kernel.errors import InvalidInput
+from outlast.kernel.home import Home, sync_directory
+
+KEPT = 5
+"""How many backups of each kind stay by default."""
+
+
+def take(connection: sqlite3.Connection, home: Home, kind: str, *, kept: int = KEPT) -> str:
+    """Copy the database into the backups directory; the path of the copy. The caller holds the store lock.
+
+    Older backups of the same kind are removed, so that `kept` remain.
+    """
+    os.makedirs(home.backups, mode=0o700, exist_ok=True)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    path = f"{home.backups}/{kind}-{stamp}-{time.time_ns() // 1000 % 1_000_000:06d}.db"
+    copy(connection, path)
+    for name in listed(home, kind)[:-kept]:
+        os.unlink(f"{home.backups}/{name}")
+    return path
+
+
+def copy(connection: sqlite3.Connection, path: str) -> None:
+    """Copy a database to a new file, whole and durable before it gets its name."""
+    aside = path + ".tmp"
+    fd = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        target = sqlite3.connect(aside, isolation_level=None)
+        try:
+            connection.backup(target)
+            # One file, with no WAL beside it: it can be moved and opened anywhere.
+            target.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            target.close()
+        os.fsync(fd)
+        os.rename(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+    finally:
+        os.close(fd)
+    sync_directory(os.path.dirname(path) or ".")
+
+
+def listed(home: Home, kind: str) -> list[str]:
+    """File names of one kind, oldest first."""
+    try:
+        names = os.listdir(home.backups)
+    except FileNotFoundError:
+        return []
+    return sorted(n for n in names if n.startswith(kind + "-") and n.endswith(".db"))
+
+
+def open_copy(path: str) -> sqlite3.Connection:
+    """Open a backup for reading and check it. Raises InvalidInput where it is none."""
+    if not os.path.isfile(path):
+        raise InvalidInput(f"{path} is not a file.", next="outlast db backup")
+    connection = sqlite3.connect(f"file:{quoted(path)}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    try:
+        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'executions'").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise InvalidInput(f"{path} is not a backup of an Outlast database: {error}.") from error
+    if found != "ok" or not tables:
+        connection.close()
+        raise InvalidInput(f"{path} is not a sound backup of an Outlast database: {found}.")
+    return connection
+
+
+def quoted(path: str) -> str:
+    """A path as it stands in an SQLite URI."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,74 @@
+"""Slots: how many executions may run at once, who is next, and what becomes of a claim that nobody takes up."""
+
+import sqlite3
+from typing import NamedTuple
+
+from outlast.kernel import events
+from outlast.kernel.checksums import stamp
+from outlast.kernel.ids import format_id
+from outlast.kernel.queries import load
+
+SQL = load("claims")
+
+RETRY_AFTER = 2_000_000
+"""µs after which a claim whose run lock is free is claimed again."""
+MAX_CLAIMS = 5
+"""Supervisors started for one claim before it is called a failure. A verdict by clock alone was wrong in 16 of 80."""
+
+
+class Claim(NamedTuple):
+    """An execution that holds a slot and awaits its supervisor."""
+
+    number: int
+    id: str
+
+
+def claim_next(connection: sqlite3.Connection, now: int) -> list[Claim]:
+    """Give free slots to waiting executions, oldest first within a priority; part of every settling transaction.
+
+    A slot is held by what runs, rolls back or is claimed. An execution whose concurrency key is held by another
+    stays in the queue; those behind it may go ahead.
+    """
+    claimed = next_in_queue(connection)
+    for number, _ in claimed:
+        connection.execute(SQL["claim"], (now, now, number))
+        stamp(connection, number)
+    return claimed
+
+
+def next_in_queue(connection: sqlite3.Connection) -> list[Claim]:
+    """What the free slots would go to now; only looks."""
+    (free,) = connection.execute(SQL["free_slots"]).fetchone()
+    if free <= 0:
+        return []
+    held = {key for (key,) in connection.execute(SQL["held_keys"])}
+    following: list[Claim] = []
+    for number, raw_id, key in connection.execute(SQL["queue"]):
+        if key is not None and key in held:
+            continue
+        held.add(key)
+        following.append(Claim(number, format_id(raw_id)))
+        if len(following) == free:
+            break
+    return following
+
+
+def reclaim(connection: sqlite3.Connection, number: int, seen: int, now: int) -> list[Claim]:
+    """Take over a claim made at `seen` that no supervisor took up; what now awaits a supervisor.
+
+    Empty where somebody else moved it first. After MAX_CLAIMS supervisors the execution is settled as failed,
+    reason `never started`, and its slot goes to the next in the queue.
+    """
+    row = connection.execute(SQL["claimed"], (number, seen)).fetchone()
+    if row is None:
+        return []
+    raw_id, claims = row
+    if claims >= MAX_CLAIMS:
+        connection.execute(SQL["give_up"], {"number": number, "now": now})
+        connection.execute(SQL["give_up_steps"], {"number": number, "now": now})
+        events.record(connection, number, now, "failed", data={"reason": "never started"})
+        stamp(connection, number)
+        return claim_next(connection, now)
+    connection.execute(SQL["reclaim"], (now, now, number))
+    stamp(connection, number)
+    return [Claim(number, format_id(raw_id))]

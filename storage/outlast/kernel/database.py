@@ -1,0 +1,148 @@
+"""Connections to the store, and the one way to write to it.
+
+Opening, writing, checkpointing and closing happen under the store lock; reading never takes it. SQLite before
+3.51.3 can lose commits when two connections write and checkpoint at once, and opening or closing beside a
+writer answers "database is locked".
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from outlast.kernel.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreUnreachable
+from outlast.kernel.home import Home
+from outlast.kernel.locks import StoreLock
+from outlast.kernel.migrating import SCHEMA_VERSION, migrate, schema_version, too_new
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+"""What rules and queries get, for those who may not know SQLite."""
+
+LOCK_TIMEOUT = 10.0
+"""Seconds that a caller waits for the store lock."""
+
+PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA temp_store = MEMORY;
+PRAGMA mmap_size = 0;
+PRAGMA busy_timeout = 5000;
+PRAGMA wal_autocheckpoint = 1000;
+PRAGMA journal_size_limit = 67108864;
+"""
+
+
+class StoreConnection(sqlite3.Connection):
+    """A connection that remembers which file it opened."""
+
+    file: tuple[int, int] = (0, 0)
+    """Device and inode."""
+
+
+class Database:
+    """A home's database file and the lock in front of it. Holds no connection."""
+
+    def __init__(self, home: Home, *, lock_timeout: float | None = LOCK_TIMEOUT) -> None:
+        self.home = home
+        self.lock = StoreLock(home.store_lock)
+        self.lock_timeout = lock_timeout
+
+    def connect(self, *, cache_kib: int = 2048) -> StoreConnection:
+        """A connection on the current schema; a missing database is created, an older one migrated.
+
+        Raises StoreTooNew for a newer schema, StoreUnreachable, StoreDamaged, StoreBusy.
+        """
+        with translated(self.home.database), self.lock.held(self.lock_timeout):
+            connection = sqlite3.connect(
+                self.home.database, isolation_level=None, check_same_thread=False, factory=StoreConnection
+            )
+            try:
+                for pragma in PRAGMAS.strip().splitlines():
+                    connection.execute(pragma)
+                connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+                migrate(connection, self.home)
+                connection.file = identity(self.home.database)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def read(self, connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run all statements of a query against the same state of the database."""
+        with translated(self.home.database):
+            connection.execute("BEGIN")
+            try:
+                return query(connection)
+            finally:
+                connection.execute("COMMIT")
+
+    def close(self, connection: sqlite3.Connection) -> None:
+        with self.lock.held(self.lock_timeout):
+            connection.close()
+
+    def write(self, connection: StoreConnection, rule: Callable[[sqlite3.Connection], T]) -> T:
+        """Run one write rule as one transaction: all of it is durable on return, or none of it happened."""
+        with translated(self.home.database), self.lock.held(self.lock_timeout):
+            if identity(self.home.database) != connection.file:
+                raise StoreUnreachable(
+                    f"{self.home.database} is no longer the file that was opened; nothing was written to it.",
+                    next="restart the program that says so; restore copies with `outlast db restore`",
+                )
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                if schema_version(connection) > SCHEMA_VERSION:
+                    raise too_new()
+                result = rule(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                # After some errors (disk full, I/O) SQLite has rolled back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            return result
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes whenever another connection commits; costs microseconds."""
+    return connection.execute("PRAGMA data_version").fetchone()[0]
+
+
+def identity(path: str) -> tuple[int, int]:
+    """Device and inode, zeros where there is no such file."""
+    try:
+        info = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return info.st_dev, info.st_ino
+
+
+@contextmanager
+def translated(path: str) -> Generator[None]:
+    """SQLite's errors in the words of kernel.errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        # The low byte is the primary code: https://sqlite.org/rescode.html#extrc
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        kind, following = KINDS.get(code, (StoreError, "outlast db check"))
+        if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.IntegrityError | sqlite3.ProgrammingError
+        ):
+            raise kind(f"{path}: {error}.", next=following) from error
+        raise
+
+
+KINDS: dict[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_BUSY: (StoreBusy, "try again"),
+    sqlite3.SQLITE_FULL: (StoreFull, "free some disk space, then try again"),
+    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "outlast db check, then outlast db restore"),
+    sqlite3.SQLITE_NOTADB: (StoreDamaged, "outlast db check, then outlast db restore"),
+    sqlite3.SQLITE_IOERR: (StoreError, "look at the disk (dmesg, df), then try again"),
+    sqlite3.SQLITE_READONLY: (StoreUnreachable, "make the directory and the database writable for you"),
+    sqlite3.SQLITE_CANTOPEN: (StoreUnreachable, "make the directory and the database writable for you"),
+    sqlite3.SQLITE_PERM: (StoreUnreachable, "make the directory and the database writable for you"),
+}

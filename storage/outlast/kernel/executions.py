@@ -1,0 +1,242 @@
+"""Creating, cancelling and deleting executions. Each function is one rule inside one write transaction."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from outlast.kernel import claims, events
+from outlast.kernel.checksums import crc, stamp
+from outlast.kernel.errors import Conflict, NotFound
+from outlast.kernel.home import Home
+from outlast.kernel.ids import format_id, parse_id
+from outlast.kernel.plan import Json, Plan
+from outlast.kernel.queries import load
+from outlast.kernel.status import ExecutionStatus
+
+SQL = load("executions")
+
+
+class Created(NamedTuple):
+    number: int
+    id: str
+    already_existed: bool
+    claimed: list[claims.Claim]
+    """What now holds a slot and needs a supervisor; the new execution may be among them."""
+
+
+class Cancelled(NamedTuple):
+    number: int
+    status: ExecutionStatus
+    requested: bool
+    """Whether its supervisor still has to act on the request."""
+
+
+def create(connection: sqlite3.Connection, home: Home, plan: Plan, now: int) -> Created:
+    """Record a new execution and claim a slot for it if one is free.
+
+    With an idempotency key that this user has used before, nothing is created and the earlier execution is
+    returned; Conflict `idempotency_conflict` where that one was another request. Conflict `concurrency_conflict`
+    where the concurrency key is taken and the workflow says `reject`.
+    """
+    user = named(connection, "user", plan.user)
+    request_hash = bytes.fromhex(plan.request_hash)
+    if plan.idempotency_key is not None:
+        earlier = connection.execute(SQL["by_idempotency_key"], (user, plan.idempotency_key)).fetchone()
+        if earlier is not None:
+            return existing(earlier, request_hash, plan.idempotency_key)
+    if plan.concurrency_key is not None:
+        resolve_conflict(connection, plan, now)
+    number = next_number(connection, home)
+    insert(connection, plan, number, user, now)
+    events.record(connection, number, now, "created")
+    stamp(connection, number)
+    return Created(number, plan.id, False, claims.claim_next(connection, now))
+
+
+def reinsert(connection: sqlite3.Connection, home: Home, plan: Plan, number: int | None, now: int) -> int:
+    """Record an execution again that a restored database does not know but a run directory does; its number.
+
+    It is pending and unclaimed, as if it had just been created: its next supervisor finds in the run directory
+    what became of it.
+    """
+    if number is None:
+        number = next_number(connection, home)
+    insert(connection, plan, number, named(connection, "user", plan.user), now)
+    events.record(connection, number, now, "reinserted")
+    stamp(connection, number)
+    return number
+
+
+def insert(connection: sqlite3.Connection, plan: Plan, number: int, user: int, now: int) -> None:
+    """The rows of a new execution."""
+    connection.execute(
+        SQL["insert"],
+        {
+            "number": number,
+            "id": parse_id(plan.id),
+            "version": version_of(connection, plan, now),
+            "user": user,
+            "agent": None if plan.agent is None else named(connection, "agent", plan.agent),
+            "customer": None if plan.customer is None else named(connection, "customer", plan.customer),
+            "mode": plan.mode,
+            "trigger": plan.trigger,
+            "client": optional(plan.client),
+            "labels": optional(plan.labels),
+            "metadata": optional(plan.metadata),
+            "binary_path": plan.steps[0].argv[0],
+            "idempotency_key": plan.idempotency_key,
+            "request_hash": bytes.fromhex(plan.request_hash),
+            "concurrency_key": plan.concurrency_key,
+            "on_conflict": plan.on_conflict,
+            "retry_of": plan.retry_of,
+            "created_at": plan.created_at,
+            "now": now,
+        },
+    )
+    plan_bytes = plan.encode()
+    connection.execute(SQL["insert_payload"], (number, plan_bytes, crc(plan_bytes, None, None)))
+    for name, value in plan.params.items():
+        kind, text, secret = plan.param_types[name], encoded(value), int(name in plan.secret_params)
+        connection.execute(SQL["insert_param"], (number, name, kind, text, secret, crc(name, kind, text, secret)))
+    for no, step in enumerate(plan.steps, start=1):
+        connection.execute(SQL["insert_step"], (number, no, step.id, step.name))
+
+
+def existing(earlier: tuple[int, bytes, bytes], request_hash: bytes, key: str) -> Created:
+    number, raw_id, earlier_hash = earlier
+    if earlier_hash != request_hash:
+        raise Conflict(
+            f"idempotency_key {key!r} was used for #{number} with another workflow or other parameters.",
+            code="idempotency_conflict",
+            next=f"get_status({number}), or use a new idempotency_key",
+            handle_id=format_id(raw_id),
+        )
+    return Created(number, format_id(raw_id), True, [])
+
+
+def resolve_conflict(connection: sqlite3.Connection, plan: Plan, now: int) -> None:
+    """Apply on_conflict to the executions that have the same concurrency key and are not over."""
+    if plan.on_conflict == "queue":
+        return
+    for number, raw_id in connection.execute(SQL["same_key"], (plan.concurrency_key,)).fetchall():
+        if plan.on_conflict == "reject":
+            raise Conflict(
+                f"#{number} has the concurrency key {plan.concurrency_key!r} and is not over yet.",
+                code="concurrency_conflict",
+                next=f"get_status({number}, wait_seconds=45), then try again",
+                handle_id=format_id(raw_id),
+            )
+        cancel(connection, number, f"a newer execution with the key {plan.concurrency_key}", now)
+
+
+def next_number(connection: sqlite3.Connection, home: Home) -> int:
+    """The next number: above every one ever given, also when the database was restored from an older copy."""
+    (highest,) = connection.execute(SQL["highest_number"]).fetchone()
+    fd = os.open(home.numbers, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        number = max(highest, int(os.pread(fd, 32, 0) or 0)) + 1
+        os.pwrite(fd, b"%-20d\n" % number, 0)
+    finally:
+        os.close(fd)
+    return number
+
+
+def version_of(connection: sqlite3.Connection, plan: Plan, now: int) -> int:
+    """The row of the plan's definition version, recorded when it is new."""
+    connection.execute(SQL["insert_workflow"], (plan.workflow_id, now))
+    (workflow,) = connection.execute(SQL["workflow"], (plan.workflow_id,)).fetchone()
+    connection.execute(
+        SQL["insert_version"],
+        (
+            workflow,
+            plan.version_hash,
+            plan.workflow_name,
+            plan.workflow_type,
+            plan.definition,
+            plan.source,
+            now,
+        ),
+    )
+    return connection.execute(SQL["version"], (workflow, plan.version_hash)).fetchone()[0]
+
+
+def named(connection: sqlite3.Connection, kind: str, name: str) -> int:
+    """The row of a user, agent or customer, recorded when it is new."""
+    connection.execute(SQL[f"insert_{kind}"], (name,))
+    return connection.execute(SQL[kind], (name,)).fetchone()[0]
+
+
+def encoded(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def optional(value: Mapping[str, Json] | None) -> str | None:
+    return None if value is None else encoded(dict(value))
+
+
+def cancel(connection: sqlite3.Connection, number: int, by: str, now: int) -> Cancelled:
+    """Ask for an execution's end. One that nobody has claimed is settled here, no process being involved.
+
+    A settled execution stays as it is; asking twice changes nothing. NotFound where there is none.
+    """
+    row = connection.execute(SQL["for_cancel"], (number,)).fetchone()
+    if row is None:
+        raise not_found(number)
+    status, claimed_at = ExecutionStatus(row[0]), row[1]
+    if status.terminal:
+        return Cancelled(number, status, False)
+    if status is ExecutionStatus.PENDING and claimed_at is None:
+        connection.execute(SQL["cancel_unclaimed"], {"number": number, "now": now, "by": by})
+        connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
+        events.record(connection, number, now, "cancelled", data={"by": by})
+        stamp(connection, number)
+        return Cancelled(number, ExecutionStatus.CANCELLED, False)
+    if connection.execute(SQL["request_cancel"], {"number": number, "now": now, "by": by}).rowcount:
+        events.record(connection, number, now, "cancel_requested", data={"by": by})
+        stamp(connection, number)
+    return Cancelled(number, status, True)
+
+
+def lose(connection: sqlite3.Connection, number: int, reason: str, now: int) -> None:
+    """Settle a live execution of a restored database whose run directory is gone: nobody can know what became of it."""
+    connection.execute(SQL["lose"], {"number": number, "now": now, "reason": reason})
+    connection.execute(SQL["lose_attempts"], {"number": number, "now": now, "reason": reason})
+    connection.execute(SQL["lose_steps"], {"number": number, "now": now, "reason": reason})
+    connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
+    events.record(connection, number, now, "lost", data={"reason": reason})
+    stamp(connection, number)
+
+
+def delete(connection: sqlite3.Connection, number: int) -> str:
+    """Delete a settled execution and everything that belongs to it alone; its id. Conflict while it is live."""
+    row = connection.execute(SQL["for_delete"], (number,)).fetchone()
+    if row is None:
+        raise not_found(number)
+    raw_id, status = row
+    if not ExecutionStatus(status).terminal:
+        raise Conflict(
+            f"#{number} is {status}; only an execution that is over can be deleted.",
+            code="execution_is_live",
+            next=f"cancel_execution({number}) first",
+            handle_id=format_id(raw_id),
+        )
+    related = [n for (n,) in connection.execute(SQL["descended"], {"number": number}).fetchall()]
+    connection.execute(SQL["delete"], (number,))
+    for other in related:
+        stamp(connection, other)
+    return format_id(raw_id)
+
+
+def not_found(handle: object) -> NotFound:
+    return NotFound(
+        f"No execution {str(handle)[:80]!r}.",
+        code="execution_not_found",
+        next="list_execution_history shows the ones that exist",
+    )
+
+
+def set_max_running(connection: sqlite3.Connection, limit: int) -> None:
+    """Store how many executions may hold a slot at once; every process over this database keeps to it."""
+    connection.execute(SQL["set_max_running"], (str(limit),))

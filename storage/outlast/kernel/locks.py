@@ -1,0 +1,152 @@
+"""The three locks, always taken in this order: run lock → seal lock → store lock.
+
+Run lock   one supervisor per execution. Held for life, released by the kernel alone when the holder dies.
+Seal lock  one sealer per execution.
+Store lock one writer (and opener, closer, checkpointer) per database, over all processes.
+"""
+
+import errno
+import fcntl
+import os
+import struct
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from outlast.kernel.errors import StoreBusy
+
+FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: l_type l_whence l_start l_len l_pid
+OFD = hasattr(fcntl, "F_OFD_SETLK")
+
+
+class RunLock:
+    """Says that an execution's supervisor lives. Never broken, never unlinked: taking over means its holder died.
+
+    An open-file-description lock where there is one, because asking who holds it takes nothing; flock elsewhere.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    @classmethod
+    def acquire(cls, path: str) -> "RunLock | None":
+        """The lock, or None when somebody holds it. Never waits."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if OFD:
+                fcntl.fcntl(fd, fcntl.F_OFD_SETLK, FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+            else:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return None
+            raise
+        return cls(fd)
+
+    def release(self) -> None:
+        os.close(self.fd)
+
+
+def run_lock_held(path: str) -> bool:
+    """Whether a supervisor lives. Takes nothing where the system can tell; a missing file is a free lock."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if OFD:
+            asked = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            return FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))[0] != fcntl.F_UNLCK
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK:
+                return True
+            raise
+        return False
+    finally:
+        os.close(fd)
+
+
+class StoreLock:
+    """The writers' queue of one database: a flock on its own file, with the holder's pid inside.
+
+    Waiting is one blocking flock, which the kernel grants in order; polling was unfair by a factor of five. Where
+    the wait is bounded the flock runs on a helper thread; a grant that comes after its asker gave up is given
+    back at once. One object per process and database: threads queue at `_turn`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def held(self, timeout: float | None) -> Generator[None]:
+        """Hold the lock. Waits at most `timeout` seconds, then StoreBusy names the holder; None waits for ever."""
+        self._acquire(timeout)
+        try:
+            yield
+        finally:
+            self._release()
+
+    @contextmanager
+    def idle(self) -> Generator[None]:
+        """Keep this process from holding or awaiting the lock, e.g. while it is suspended."""
+        with self._turn:
+            yield
+
+    def _acquire(self, timeout: float | None) -> None:
+        if timeout is None:
+            self._turn.acquire()
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        else:
+            if not self._turn.acquire(timeout=timeout):
+                raise self._busy(timeout)
+            grant = Grant(self._fd, self._turn)
+            if not grant.wait(timeout):
+                raise self._busy(timeout)
+        os.pwrite(self._fd, b"%-20d\n" % os.getpid(), 0)
+
+    def _release(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._turn.release()
+
+    def _busy(self, timeout: float) -> StoreBusy:
+        holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        return StoreBusy(
+            f"The store lock was not free within {timeout:g} s; process {holder} took it last.",
+            next="try again; if it stays, look at that process",
+        )
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Grant:
+    """One bounded wait for a flock, on a thread of its own."""
+
+    def __init__(self, fd: int, turn: threading.Lock) -> None:
+        self._fd = fd
+        self._turn = turn
+        self._state = threading.Lock()
+        self._given_up = False
+        self._granted = threading.Event()
+        threading.Thread(target=self._wait, name="store-lock", daemon=True).start()
+
+    def _wait(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        with self._state:
+            if not self._given_up:
+                self._granted.set()
+                return
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._turn.release()
+
+    def wait(self, timeout: float) -> bool:
+        """True once the lock is ours. After False nobody needs to do anything: a late grant is given back."""
+        self._granted.wait(timeout)
+        with self._state:
+            self._given_up = not self._granted.is_set()
+        return not self._given_up

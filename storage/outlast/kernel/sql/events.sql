@@ -1,0 +1,2 @@
+-- name: record
+INSERT INTO events(execution, at, kind, step_no, attempt, data) VALUES (?, ?, ?, ?, ?, ?)

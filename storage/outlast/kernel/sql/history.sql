@@ -1,0 +1,30 @@
+-- name: page
+-- {where} is made of the conditions below; the newest come first, by key.
+SELECT e.number, e.id, w.workflow_id, v.name, e.status, e.created_at, e.started_at, e.ended_at, e.duration_us,
+       e.exit_code, e.reason
+FROM executions e
+JOIN workflow_versions v ON v.id = e.version
+JOIN workflows w ON w.id = e.workflow
+WHERE {where}
+ORDER BY e.number DESC LIMIT :limit OFFSET :offset
+
+-- name: count
+SELECT count(*) FROM executions e WHERE {where}
+
+-- name: counter
+SELECT COALESCE((SELECT n FROM counters WHERE kind = ? AND key = ?), 0)
+
+-- name: workflow_row
+SELECT id FROM workflows WHERE workflow_id = ?
+-- name: user_row
+SELECT id FROM users WHERE name = ?
+-- name: agent_row
+SELECT id FROM agents WHERE name = ?
+-- name: customer_row
+SELECT id FROM customers WHERE name = ?
+
+-- name: outcomes
+-- How a workflow's latest executions went, for a listing of workflows.
+SELECT e.status, e.duration_us FROM executions e
+WHERE e.workflow = (SELECT id FROM workflows WHERE workflow_id = ?) AND e.ended_at IS NOT NULL
+ORDER BY e.number DESC LIMIT ?

@@ -1,0 +1,66 @@
+-- name: look
+SELECT e.number, e.status, e.epoch, e.claimed_at, e.cancel_requested_by, e.stopping_at, e.started_at, e.started_boottime, e.boot_id,
+       e.parked_us, p.plan
+FROM executions e JOIN payloads p ON p.execution = e.number
+WHERE e.id = ?
+
+-- name: begin
+-- Compare and swap: of two supervisors that saw the same epoch, one starts the child.
+UPDATE executions SET status = 'running', epoch = epoch + 1, started_at = :now, started_boottime = :boottime,
+       boot_id = :boot_id, supervisor_pid = :pid, supervisor_start = :pid_start, supervisor_boot = :pid_boot,
+       updated_at = :now
+WHERE number = :number AND status = 'pending' AND claimed_at IS NOT NULL AND epoch = :epoch
+
+-- name: adopt
+UPDATE executions SET epoch = epoch + 1, stopping_at = NULL, supervisor_pid = :pid, supervisor_start = :pid_start,
+       supervisor_boot = :pid_boot, updated_at = :now
+WHERE number = :number AND status IN ('running', 'rolling_back') AND epoch = :epoch
+
+-- name: start_step
+UPDATE steps SET status = 'running', attempt = :attempt, started_at = COALESCE(started_at, :now)
+WHERE execution = :number AND no = :no
+
+-- name: start_attempt
+INSERT INTO attempts(execution, step_no, attempt, status, started_at) VALUES (?, ?, ?, 'running', ?)
+ON CONFLICT(execution, step_no, attempt) DO NOTHING
+
+-- name: record_child
+UPDATE attempts SET pid = ?, pid_start = ?, pid_boot = ? WHERE execution = ? AND step_no = ? AND attempt = ?
+
+-- name: child_of
+SELECT pid, pid_start, pid_boot FROM attempts WHERE execution = ? AND step_no = ? AND attempt = ?
+
+-- name: current
+SELECT 1 FROM executions WHERE number = ? AND epoch = ? AND status IN ('running', 'rolling_back')
+
+-- name: for_settling
+SELECT e.status, e.started_at, e.started_boottime, e.boot_id, e.created_at, p.plan
+FROM executions e JOIN payloads p ON p.execution = e.number
+WHERE e.number = ? AND e.epoch = ? AND e.ended_at IS NULL
+
+-- name: settle
+UPDATE executions SET status = :status, ended_at = :now, updated_at = :now, duration_us = :duration,
+       exit_code = :exit_code, signal = :signal, signal_certain = :signal_certain, reason = :reason
+WHERE number = :number AND ended_at IS NULL
+
+-- name: settle_attempts
+UPDATE attempts SET status = :status, ended_at = :now, exit_code = :exit_code, signal = :signal,
+       signal_certain = :signal_certain, reason = :reason
+WHERE execution = :number AND status = 'running'
+
+-- name: settle_steps
+UPDATE steps SET status = :status, ended_at = :now, output = :output, error = :error
+WHERE execution = :number AND status = 'running'
+
+-- name: cancel_pending_steps
+UPDATE steps SET status = 'cancelled', ended_at = :now WHERE execution = :number AND status = 'pending'
+
+-- name: settle_payload
+UPDATE payloads SET output = :output, leftovers = :leftovers, crc = :crc WHERE execution = :number
+
+-- name: stopping
+UPDATE executions SET stopping_at = :now, updated_at = :now
+WHERE number = :number AND epoch = :epoch AND ended_at IS NULL
+
+-- name: request
+SELECT cancel_requested_by, epoch = ? AND ended_at IS NULL FROM executions WHERE number = ?

@@ -1,0 +1,210 @@
+"""What a supervisor writes: taking an execution over, its child, its end. Every write compares status and epoch."""
+
+import json
+import sqlite3
+from typing import NamedTuple
+
+from outlast.kernel import claims, events
+from outlast.kernel.checksums import crc, stamp
+from outlast.kernel.clock import Moment, elapsed
+from outlast.kernel.ids import parse_id
+from outlast.kernel.plan import Json
+from outlast.kernel.process import ProcessId
+from outlast.kernel.queries import load
+from outlast.kernel.status import ExecutionStatus, check_move
+
+SQL = load("supervision")
+
+
+class Seen(NamedTuple):
+    """An execution as its supervisor finds it."""
+
+    number: int
+    status: ExecutionStatus
+    epoch: int
+    claimed: bool
+    cancel_requested_by: str | None
+    stopping: bool
+    """An earlier supervisor had begun to stop it: for the cancel request, or else because its time was up."""
+    started: Moment | None
+    parked_us: int
+    plan: bytes
+
+
+class Outcome(NamedTuple):
+    """How an attempt, its step and the execution ended."""
+
+    status: ExecutionStatus
+    reason: str
+    """The first cause, for people."""
+    exit_code: int | None = None
+    signal: int | None = None
+    signal_certain: bool | None = None
+
+
+class Ending(NamedTuple):
+    """What is recorded beside the outcome."""
+
+    output: dict[str, Json] | None = None
+    output_problem: str | None = None
+    """Why what the child left as its output could not be taken."""
+    leftovers: list[dict[str, Json]] | None = None
+    """Processes still alive after a normal exit: pid and command."""
+
+
+def look(connection: sqlite3.Connection, execution_id: str) -> Seen | None:
+    """The execution's row; None when it is gone (deleted, or the database was restored from a backup)."""
+    row = connection.execute(SQL["look"], (parse_id(execution_id),)).fetchone()
+    if row is None:
+        return None
+    number, status, epoch, claimed_at, by, stopping_at, started_at, boottime, boot_id, parked, plan = row
+    started = None if started_at is None else Moment(started_at, boottime, boot_id)
+    claimed, stopping = claimed_at is not None, stopping_at is not None
+    return Seen(number, ExecutionStatus(status), epoch, claimed, by, stopping, started, parked, plan)
+
+
+def begin(connection: sqlite3.Connection, seen: Seen, supervisor: ProcessId, moment: Moment) -> int | None:
+    """pending → running, with a new epoch. None when somebody else moved it: then nothing may be started."""
+    check_move(seen.status, ExecutionStatus.RUNNING)
+    changed = connection.execute(
+        SQL["begin"],
+        {
+            "number": seen.number,
+            "epoch": seen.epoch,
+            "now": moment.now,
+            "boottime": moment.boottime,
+            "boot_id": moment.boot_id,
+            "pid": supervisor.pid,
+            "pid_start": supervisor.start,
+            "pid_boot": supervisor.boot_id,
+        },
+    ).rowcount
+    if not changed:
+        return None
+    events.record(connection, seen.number, moment.now, "started")
+    stamp(connection, seen.number)
+    return seen.epoch + 1
+
+
+def adopt(connection: sqlite3.Connection, seen: Seen, supervisor: ProcessId, moment: Moment) -> int | None:
+    """Take over an execution whose supervisor died. None when somebody else did, or it is over."""
+    changed = connection.execute(
+        SQL["adopt"],
+        {
+            "number": seen.number,
+            "epoch": seen.epoch,
+            "now": moment.now,
+            "pid": supervisor.pid,
+            "pid_start": supervisor.start,
+            "pid_boot": supervisor.boot_id,
+        },
+    ).rowcount
+    if not changed:
+        return None
+    events.record(connection, seen.number, moment.now, "adopted", data={"epoch": seen.epoch + 1})
+    stamp(connection, seen.number)
+    return seen.epoch + 1
+
+
+def start_attempt(
+    connection: sqlite3.Connection, number: int, epoch: int, step_no: int, attempt: int, now: int
+) -> bool:
+    """Record that an attempt is about to start; False when this supervisor is no longer the one."""
+    if not current(connection, number, epoch):
+        return False
+    connection.execute(SQL["start_step"], {"number": number, "no": step_no, "attempt": attempt, "now": now})
+    connection.execute(SQL["start_attempt"], (number, step_no, attempt, now))
+    events.record(connection, number, now, "step_started", step_no=step_no, attempt=attempt)
+    return True
+
+
+def record_child(
+    connection: sqlite3.Connection, number: int, epoch: int, step_no: int, attempt: int, child: ProcessId
+) -> bool:
+    """Record the process of an attempt."""
+    if not current(connection, number, epoch):
+        return False
+    connection.execute(SQL["record_child"], (child.pid, child.start, child.boot_id, number, step_no, attempt))
+    return True
+
+
+def child_of(connection: sqlite3.Connection, number: int, step_no: int, attempt: int) -> ProcessId | None:
+    """The recorded process of an attempt."""
+    row = connection.execute(SQL["child_of"], (number, step_no, attempt)).fetchone()
+    return None if row is None or row[0] is None else ProcessId(*row)
+
+
+def settle(
+    connection: sqlite3.Connection, seen: Seen, epoch: int, outcome: Outcome, ending: Ending, moment: Moment
+) -> list[claims.Claim] | None:
+    """Give an execution its terminal status, once, and its slot to the next. None: not this supervisor's to say.
+
+    Also settles its attempt and its step. Returns what now holds a slot and needs a supervisor.
+    """
+    row = connection.execute(SQL["for_settling"], (seen.number, epoch)).fetchone()
+    if row is None:
+        return None
+    status, started_at, boottime, boot_id, created_at, plan = row
+    check_move(ExecutionStatus(status), outcome.status)
+    begun = started_at if started_at is not None else created_at
+    # The wall clock may have been set back; an end before the start would be a lie of another kind.
+    ended_at = max(moment.now, begun)
+    duration = 0 if started_at is None else elapsed(Moment(started_at, boottime, boot_id), moment)
+    facts = {
+        "number": seen.number,
+        "status": outcome.status,
+        "now": ended_at,
+        "duration": duration,
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "signal_certain": outcome.signal_certain,
+        "reason": outcome.reason,
+    }
+    connection.execute(SQL["settle_attempts"], facts)
+    output = None if ending.output is None else json.dumps(ending.output, ensure_ascii=False)
+    error = None if outcome.status is ExecutionStatus.COMPLETED else outcome.reason
+    connection.execute(SQL["settle_steps"], facts | {"output": output, "error": error})
+    connection.execute(SQL["cancel_pending_steps"], facts)
+    connection.execute(SQL["settle"], facts)
+    leftovers = None if not ending.leftovers else json.dumps(ending.leftovers, ensure_ascii=False)
+    connection.execute(
+        SQL["settle_payload"],
+        {
+            "number": seen.number,
+            "output": output,
+            "leftovers": leftovers,
+            "crc": crc(plan, output, leftovers),
+        },
+    )
+    data: dict[str, Json] = {"reason": outcome.reason}
+    if ending.output_problem is not None:
+        data["output_problem"] = ending.output_problem
+    events.record(connection, seen.number, moment.now, outcome.status, data=data)
+    stamp(connection, seen.number)
+    return claims.claim_next(connection, moment.now)
+
+
+def current(connection: sqlite3.Connection, number: int, epoch: int) -> bool:
+    """Whether this epoch's supervisor is still the one that may write."""
+    return connection.execute(SQL["current"], (number, epoch)).fetchone() is not None
+
+
+def start_stopping(connection: sqlite3.Connection, number: int, epoch: int, now: int) -> None:
+    """Say that a request to stop has been seen, so that nobody takes this supervisor for a mute one."""
+    if connection.execute(SQL["stopping"], {"number": number, "epoch": epoch, "now": now}).rowcount:
+        events.record(connection, number, now, "stopping")
+        stamp(connection, number)
+
+
+class Request(NamedTuple):
+    """What others want of a running supervisor."""
+
+    cancel_by: str | None
+    current: bool
+    """False when another epoch has taken over, or the execution is over: this supervisor has nothing more to say."""
+
+
+def request(connection: sqlite3.Connection, number: int, epoch: int) -> Request | None:
+    """What has been asked; None when the row is gone."""
+    row = connection.execute(SQL["request"], (epoch, number)).fetchone()
+    return None if row is None else Request(row[0], bool(row[1]))

@@ -1,0 +1,166 @@
+"""The database as a whole: copied, copied back, checked."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from outlast.kernel import backups, executions
+from outlast.kernel.checksums import check_execution, crc
+from outlast.kernel.clock import Clock
+from outlast.kernel.database import Database, StoreConnection
+from outlast.kernel.errors import Conflict, InvalidInput, StoreDamaged
+from outlast.kernel.home import Home
+from outlast.kernel.ids import format_id
+from outlast.kernel.locks import run_lock_held
+from outlast.kernel.migrating import SCHEMA_VERSION, migrate, schema_version, too_new
+from outlast.kernel.plan import decode_plan
+from outlast.kernel.queries import load
+from outlast.kernel.seals import Block
+from outlast.storage import reading
+from outlast.storage.logs.blocks import decode
+from outlast.storage.store import Store
+
+SQL = load("maintenance")
+LOST = "its run directory was gone when the database was restored from a backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    executions: int
+    """In the database now."""
+    reinserted: tuple[int, ...]
+    """Not in the backup, but found in run directories."""
+    lost: tuple[int, ...]
+    """Live in the backup, over and gone since: what became of them is not known any more."""
+    missing: tuple[int, ...]
+    """Newer than the backup and nowhere to be found; their numbers are never given again."""
+    previous: Path
+    """A backup of what was there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    problems: tuple[str, ...]
+    sqlite_version: str
+    executions: int
+
+
+async def backup(store: Store, path: Path | None, kept: int = backups.KEPT) -> Path:
+    """Copy the database while it is in use: to `path`, which must not exist, or into the home's backups, of which
+    the newest `kept` stay. Returns where it is."""
+
+    def work(database: Database, connection: StoreConnection) -> Path:
+        with database.lock.held(database.lock_timeout):
+            if path is None:
+                return Path(backups.take(connection, database.home, "manual", kept=kept))
+            if path.exists():
+                raise InvalidInput(f"{path} exists already.", next="choose a path where nothing is")
+            backups.copy(connection, str(path))
+            return path
+
+    return await store.maintain(work)
+
+
+async def restore(store: Store, path: Path, clock: Clock | None = None) -> Restored:
+    """Put a backup in the database's place, and back in whatever run directories know beyond it.
+
+    The copy goes into the live database through SQLite, so that open servers see it. Refused (Conflict
+    `execution_is_live`) while any supervisor lives. InvalidInput where `path` is no sound backup.
+    """
+    now = (clock or Clock()).now()
+    return await store.maintain(lambda database, connection: put_back(database, connection, path, now))
+
+
+async def check(store: Store) -> Report:
+    """Whether the database is what was written: SQLite's own check, then every checksum. Reads everything."""
+    return await store.scan(examine)
+
+
+def put_back(database: Database, connection: StoreConnection, path: Path, now: int) -> Restored:
+    home = database.home
+    copy = backups.open_copy(str(path))
+    try:
+        if schema_version(copy) > SCHEMA_VERSION:
+            raise too_new()
+        with database.lock.held(database.lock_timeout):
+            refuse_while_supervised(home)
+            previous = backups.take(connection, home, "before-restore")
+            highest_before = highest(connection)
+            copy.backup(connection)
+            migrate(connection, home)
+    finally:
+        copy.close()
+    lost, reinserted = database.write(connection, lambda c: reconcile_directories(c, home, now))
+    known = {number for (number,) in connection.execute(SQL["all_executions"])}
+    newest = max(known - set(reinserted), default=0)
+    missing = [number for number in range(newest + 1, highest_before + 1) if number not in known]
+    return Restored(len(known), tuple(reinserted), tuple(lost), tuple(missing), Path(previous))
+
+
+def refuse_while_supervised(home: Home) -> None:
+    for directory in Path(home.runs).iterdir():
+        run = home.run(directory.name)
+        if run_lock_held(run.run_lock):
+            raise Conflict(
+                f"Execution {directory.name} is running; a restore would take the ground from under it.",
+                code="execution_is_live",
+                next="outlast ps; wait for it or cancel it, then restore",
+                handle_id=directory.name,
+            )
+
+
+def highest(connection: sqlite3.Connection) -> int:
+    return connection.execute(SQL["highest"]).fetchone()[0]
+
+
+def reconcile_directories(connection: sqlite3.Connection, home: Home, now: int) -> tuple[list[int], list[int]]:
+    """Settle what the backup calls live and nothing is left of, re-insert what only run directories know."""
+    lost: list[int] = []
+    for number, raw_id in connection.execute(SQL["live_ids"]).fetchall():
+        if not Path(home.run(format_id(raw_id)).path).is_dir():
+            executions.lose(connection, number, LOST, now)
+            lost.append(number)
+    reinserted: list[int] = []
+    for directory in sorted(Path(home.runs).iterdir()):
+        run = home.run(directory.name)
+        try:
+            plan = decode_plan(Path(run.plan).read_bytes())
+            number = int(Path(run.number).read_text())
+        except (OSError, ValueError):
+            continue  # never got its row, or is being removed: nobody was told of it
+        if reading.knows(connection, plan.id):
+            continue
+        reinserted.append(executions.reinsert(connection, home, plan, number, now))
+    return lost, reinserted
+
+
+def examine(connection: sqlite3.Connection) -> Report:
+    problems = [text for (text,) in connection.execute("PRAGMA integrity_check(100)") if text != "ok"]
+    for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(100):
+        problems.append(f"row {rowid} of {table} refers to a missing row of {parent}")
+    problems += damage(connection)
+    executions_known = connection.execute(SQL["count"]).fetchone()[0]
+    return Report(tuple(problems), sqlite3.sqlite_version, executions_known)
+
+
+def damage(connection: sqlite3.Connection) -> Iterator[str]:
+    """A sentence for every row whose checksum does not match."""
+    for (number,) in connection.execute(SQL["all_executions"]).fetchall():
+        try:
+            check_execution(connection, number)
+        except StoreDamaged as error:
+            yield error.message
+    for (number,) in connection.execute(SQL["without_payload"]):
+        yield f"#{number}: its payload is missing"
+    for number, name, kind, value, secret, checksum in connection.execute(SQL["all_params"]):
+        if crc(name, kind, value, secret) != checksum:
+            yield f"#{number}: parameter {name!r} is damaged (checksum mismatch)"
+    for number, plan, output, leftovers, checksum in connection.execute(SQL["all_payloads"]):
+        if crc(plan, output, leftovers) != checksum:
+            yield f"#{number}: its payload is damaged (checksum mismatch)"
+    for number, *block in connection.execute(SQL["all_blocks"]):
+        try:
+            decode(Block(*block))
+        except StoreDamaged as error:
+            yield f"#{number}: {error.message}"

@@ -1,0 +1,178 @@
+"""Queries for one execution, and for what is live. Each function runs on a connection's thread."""
+
+import json
+import sqlite3
+from typing import Any
+
+from outlast.kernel.checksums import check_execution, crc, damaged
+from outlast.kernel.executions import not_found
+from outlast.kernel.ids import format_id, parse_handle, parse_id
+from outlast.kernel.plan import decode_plan
+from outlast.kernel.process import ProcessId
+from outlast.kernel.queries import load
+from outlast.kernel.states import Parked, Pending, Running, Settled, State
+from outlast.kernel.status import ExecutionStatus, StepStatus
+from outlast.storage.records import Details, Execution, LiveRow, Param, Step
+
+SQL = load("reading")
+
+
+def number_of(connection: sqlite3.Connection, handle: str | int) -> int:
+    """The number that a handle (UUID, 142, "142", "#142") names. NotFound where there is no such execution."""
+    parsed = parse_handle(handle)
+    row = None
+    if isinstance(parsed, int):
+        row = connection.execute(SQL["exists"], (parsed,)).fetchone() and (parsed,)
+    elif parsed is not None:
+        row = connection.execute(SQL["number_of"], (parsed,)).fetchone()
+    if row is None:
+        raise not_found(handle)
+    return row[0]
+
+
+def knows(connection: sqlite3.Connection, execution_id: str) -> bool:
+    """Whether there is an execution with this id."""
+    return connection.execute(SQL["number_of"], (parse_id(execution_id),)).fetchone() is not None
+
+
+def execution(connection: sqlite3.Connection, number: int) -> Execution:
+    """One execution with its steps. NotFound; StoreDamaged where the row is not what was written."""
+    row = rows(connection).execute(SQL["by_number"], (number,)).fetchone()
+    if row is None:
+        raise not_found(number)
+    check_execution(connection, number)
+    return Execution(
+        number=number,
+        id=format_id(row["id"]),
+        workflow_id=row["workflow_id"],
+        workflow_name=row["workflow_name"],
+        workflow_type=row["workflow_type"],
+        version=row["version_hash"],
+        state=state_of(row),
+        user=row["user_name"],
+        agent=row["agent_name"],
+        customer=row["customer_name"],
+        mode=row["mode"],
+        trigger=row["trigger"],
+        client=decoded(row["client"]),
+        labels=decoded(row["labels"]),
+        metadata=decoded(row["metadata"]),
+        binary_path=row["binary_path"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        cancel_requested_by=row["cancel_requested_by"],
+        compensation=row["compensation"],
+        retry_of=row["retry_of"],
+        rollback_of=row["rollback_of"],
+        log_lines=row["log_lines"],
+        supervisor=supervisor_of(row),
+        steps=steps(connection, number),
+    )
+
+
+def rows(connection: sqlite3.Connection) -> sqlite3.Cursor:
+    """A cursor whose rows know their columns' names."""
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor
+
+
+def state_of(row: sqlite3.Row) -> State:
+    status = ExecutionStatus(row["status"])
+    if status.terminal:
+        return Settled(
+            status=status,
+            reason=row["reason"],
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            duration_us=row["duration_us"],
+            exit_code=row["exit_code"],
+            signal=row["signal"],
+            signal_certain=None if row["signal_certain"] is None else bool(row["signal_certain"]),
+        )
+    if status is ExecutionStatus.PENDING:
+        return Pending(row["claimed_at"])
+    if status in (ExecutionStatus.WAITING, ExecutionStatus.PAUSED):
+        return Parked(row["started_at"], paused=status is ExecutionStatus.PAUSED)
+    return Running(row["started_at"], row["epoch"], rolling_back=status is ExecutionStatus.ROLLING_BACK)
+
+
+def supervisor_of(row: sqlite3.Row) -> ProcessId | None:
+    if row["supervisor_pid"] is None:
+        return None
+    return ProcessId(row["supervisor_pid"], row["supervisor_start"], row["supervisor_boot"])
+
+
+def steps(connection: sqlite3.Connection, number: int) -> tuple[Step, ...]:
+    """An execution's steps in order."""
+    found: list[Step] = []
+    for no, step_id, name, status, attempt, started_at, ended_at, exit_code, error in connection.execute(
+        SQL["steps"], (number,)
+    ):
+        found.append(Step(no, step_id, name, StepStatus(status), attempt, started_at, ended_at, exit_code, error))
+    return tuple(found)
+
+
+def details(connection: sqlite3.Connection, number: int) -> Details:
+    """What only a full report shows. StoreDamaged where a parameter or the payload is not what was written."""
+    params: list[Param] = []
+    for name, kind, value, secret, checksum in connection.execute(SQL["params"], (number,)):
+        if crc(name, kind, value, secret) != checksum:
+            raise damaged(number, f"parameter {name!r}")
+        params.append(Param(name, kind, json.loads(value), bool(secret)))
+    row = connection.execute(SQL["payload"], (number,)).fetchone()
+    if row is None:
+        raise damaged(number, "its payload")
+    plan, output, leftovers, checksum, definition, source, late_bytes = row
+    if crc(plan, output, leftovers) != checksum:
+        raise damaged(number, "its payload")
+    return Details(tuple(params), plan, decoded(output), decoded(leftovers) or [], definition, source, late_bytes)
+
+
+def plan(connection: sqlite3.Connection, number: int) -> bytes:
+    """The bytes of an execution's plan."""
+    row = connection.execute(SQL["plan"], (number,)).fetchone()
+    if row is None:
+        raise not_found(number)
+    return row[0]
+
+
+def live(connection: sqlite3.Connection) -> tuple[LiveRow, ...]:
+    """Every execution that is not over."""
+    return tuple(live_row_of(row) for row in rows(connection).execute(SQL["live"]))
+
+
+def live_row(connection: sqlite3.Connection, number: int) -> LiveRow | None:
+    """One execution that is not over; None when it is, or is not there."""
+    row = rows(connection).execute(SQL["live_row"], (number,)).fetchone()
+    return None if row is None else live_row_of(row)
+
+
+def live_row_of(row: sqlite3.Row) -> LiveRow:
+    return LiveRow(
+        number=row["number"],
+        id=format_id(row["id"]),
+        status=ExecutionStatus(row["status"]),
+        claimed_at=row["claimed_at"],
+        cancel_requested_at=row["cancel_requested_at"],
+        stopping=row["stopping_at"] is not None,
+        supervisor=supervisor_of(row),
+    )
+
+
+def unsealed(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+    """Number and id of the settled executions whose output is still in their run directories."""
+    return [(number, format_id(raw_id)) for number, raw_id in connection.execute(SQL["unsealed"])]
+
+
+def libraries_in_use(connection: sqlite3.Connection) -> set[str]:
+    """The libraries that live plans name."""
+    return {decode_plan(data).library for (data,) in connection.execute(SQL["live_plans"])}
+
+
+def store_id(connection: sqlite3.Connection) -> str:
+    return connection.execute(SQL["meta"], ("store_id",)).fetchone()[0]
+
+
+def decoded(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,128 @@
+"""What is read from the store, as values. Times are µs since the epoch."""
+
+from dataclasses import dataclass
+
+from outlast.kernel.plan import Json
+from outlast.kernel.process import ProcessId
+from outlast.kernel.states import Settled, State
+from outlast.kernel.status import ExecutionStatus, StepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    no: int
+    id: str
+    name: str
+    status: StepStatus
+    attempt: int
+    """The latest; 0 before the first."""
+    started_at: int | None
+    ended_at: int | None
+    exit_code: int | None
+    """Of the latest attempt."""
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution as it is now."""
+
+    number: int
+    id: str
+    workflow_id: str
+    workflow_name: str
+    workflow_type: str | None
+    version: str
+    """Hash of the definition it runs."""
+    state: State
+    user: str
+    agent: str | None
+    customer: str | None
+    mode: str
+    trigger: str
+    client: dict[str, Json] | None
+    labels: dict[str, Json] | None
+    metadata: dict[str, Json] | None
+    binary_path: str | None
+    created_at: int
+    updated_at: int
+    cancel_requested_by: str | None
+    compensation: str | None
+    retry_of: int | None
+    rollback_of: int | None
+    log_lines: int | None
+    """Known once everything is sealed."""
+    supervisor: ProcessId | None
+    """The latest; None before the first."""
+    steps: tuple[Step, ...]
+
+    @property
+    def status(self) -> ExecutionStatus:
+        return self.state.status
+
+    @property
+    def settled(self) -> Settled | None:
+        return self.state if isinstance(self.state, Settled) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    name: str
+    type: str
+    value: Json
+    secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What only a full report shows."""
+
+    params: tuple[Param, ...]
+    plan: bytes
+    output: Json
+    leftovers: list[Json]
+    """Processes that were still alive after a normal exit: pid and command."""
+    definition: str
+    source: str | None
+    late_bytes: int
+    """Written after the attempt was over, and not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One row of a listing."""
+
+    number: int
+    id: str
+    workflow_id: str
+    workflow_name: str
+    status: ExecutionStatus
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    duration_us: int | None
+    exit_code: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    executions: tuple[Summary, ...]
+    """Newest first."""
+    total: int
+    """How many match the filter, on all pages."""
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRow:
+    """What reconciling needs to know of an execution that is not over."""
+
+    number: int
+    id: str
+    status: ExecutionStatus
+    claimed_at: int | None
+    cancel_requested_at: int | None
+    stopping: bool
+    """Its supervisor acts on the request."""
+    supervisor: ProcessId | None
