@@ -1,0 +1,143 @@
+"""Sealed blocks: whole lines in their final order, compressed, with what tells them apart.
+
+`segments` is a sequence of 20-byte records, little-endian: spool u32, at i64 (µs), lines u32, bytes u32. Each says
+how many of the next lines and bytes of the data came from which spool with which mark. The top bits of `bytes` are
+flags: CUT, the segment is the beginning of a line that goes on in the next number of its spool; GAP, its lines
+were dropped and have no bytes. Byte counts are those after masking.
+`crc` is CRC-32 over the number of the first line (u64), segments and the stored data.
+"""
+
+import struct
+import sys
+import zlib
+
+from outlast.kernel.errors import StoreDamaged
+from outlast.kernel.seals import Block
+from outlast.storage.logs.lines import CUT, GAP, LAST, WHOLE, Piece
+from outlast.storage.logs.walks import Walk
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+BLOCK = 1 << 16
+"""Bytes of lines in one block, at most; one longer line is a block of its own."""
+MOST_SEGMENTS = 4096
+LEVEL = 1
+
+SEGMENT = struct.Struct("<IqII")
+NUMBER = struct.Struct("<Q")
+CUT_FLAG, GAP_FLAG = 1 << 31, 1 << 30
+SIZE = GAP_FLAG - 1
+
+
+class BlockBuilder:
+    """Takes blocks from a walk through a log. One compressor serves all blocks; it is cheaper than one for each."""
+
+    def __init__(self, walk: Walk, masks: tuple[bytes, ...]) -> None:
+        self._walk = walk
+        self._masks = masks
+        self._compressor = zstd.ZstdCompressor(level=LEVEL)
+
+    def next(self, *, rest: bool) -> Block | None:
+        """The next block. None when the marks cover no full one, or with `rest` when they cover no line.
+
+        After None without `rest` the walk may stand behind lines that no block holds: it is of no more use.
+        """
+        walk, room = self._walk, BLOCK
+        pieces: list[Piece] = []
+        while room >= BLOCK // 16 and len(pieces) < MOST_SEGMENTS:
+            piece = walk.next(room, oversize=False)
+            if piece is None and not pieces and not walk.exhausted:
+                piece = walk.next(room)
+            if piece is None:
+                break
+            pieces.append(piece)
+            room -= len(piece.data)
+        if not pieces or (walk.exhausted and not rest):
+            return None
+        return self.encode(pieces)
+
+    def encode(self, pieces: list[Piece]) -> Block:
+        if self._masks:
+            pieces = [piece.masked(self._masks) for piece in pieces]
+        segments = _segments(pieces)
+        raw = pieces[0].data if len(pieces) == 1 else b"".join(piece.data for piece in pieces)
+        first, last = pieces[0], pieces[-1]
+        codec, data = "zstd", self._compressor.compress(raw, self._compressor.FLUSH_FRAME)
+        if len(data) >= len(raw):
+            codec, data = "raw", raw
+        return Block(
+            first_line=first.first,
+            lines=last.last - first.first + 1,
+            first_at=first.at,
+            last_at=last.at,
+            raw_bytes=len(raw),
+            codec=codec,
+            segments=segments,
+            data=data,
+            crc=checksum(first.first, segments, data),
+        )
+
+
+def _segments(pieces: list[Piece]) -> bytes:
+    """One record for each run of whole lines that came with one mark, one for each other piece."""
+    records: list[tuple[int, int, int, int]] = []
+    before: Piece | None = None
+    for piece in pieces:
+        spool, at, lines, size = piece.spool, piece.at, piece.lines, len(piece.data)
+        if before is not None and before.kind == piece.kind == WHOLE and (before.spool, before.at) == (spool, at):
+            lines, size = lines + records[-1][2], size + records.pop()[3]
+        flag = CUT_FLAG if piece.kind == CUT else GAP_FLAG if piece.kind == GAP else 0
+        records.append((spool, at, lines, size | flag))
+        before = piece
+    return b"".join(SEGMENT.pack(*record) for record in records)
+
+
+def checksum(first_line: int, segments: bytes, data: bytes) -> int:
+    return zlib.crc32(data, zlib.crc32(segments, zlib.crc32(NUMBER.pack(first_line))))
+
+
+def decode(block: Block) -> list[Piece]:
+    """The pieces of a block. Raises StoreDamaged, naming the lines, where it is not what was written."""
+    if checksum(block.first_line, block.segments, block.data) != block.crc:
+        raise damaged(block, "checksum mismatch")
+    try:
+        raw = block.data if block.codec == "raw" else zstd.decompress(block.data)
+        pieces = _split(block.first_line, block.segments, raw)
+    except (zstd.ZstdError, struct.error, ValueError) as error:
+        raise damaged(block, str(error)) from error
+    # The columns that the checksum leaves out say again what segments and data say.
+    first, last = pieces[0], pieces[-1]
+    if (block.lines, block.first_at, block.last_at, block.raw_bytes) != (
+        last.last - first.first + 1,
+        first.at,
+        last.at,
+        len(raw),
+    ):
+        raise damaged(block, "its columns contradict its content")
+    return pieces
+
+
+def _split(first: int, segments: bytes, raw: bytes) -> list[Piece]:
+    pieces: list[Piece] = []
+    begin = 0
+    for spool, at, lines, size in SEGMENT.iter_unpack(segments):
+        end = begin + (size & SIZE)
+        data = raw[begin:end]
+        whole = WHOLE if data.endswith(b"\n") else LAST
+        kind = CUT if size & CUT_FLAG else GAP if size & GAP_FLAG else whole
+        pieces.append(Piece(first, lines, spool, at, kind, data))
+        first, begin = first + lines, end
+    if not pieces or begin != len(raw):
+        raise ValueError("segments and data differ in length")
+    return pieces
+
+
+def damaged(block: Block, what: str) -> StoreDamaged:
+    last = block.first_line + block.lines - 1
+    return StoreDamaged(
+        f"Lines {block.first_line} to {last} are damaged in the database ({what}); other lines are not affected.",
+        next="outlast db check, then outlast db restore",
+    )

@@ -1,0 +1,82 @@
+"""One line, one piece of a log, one gap in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from outlast.kernel.marks import Spool
+
+MASK = b"***"
+SHORTEST_SECRET = 4
+"""Bytes. Masking shorter values would riddle the text with false hits."""
+
+WHOLE, LAST, CUT, GAP = 0, 1, 2, 3
+"""What a piece holds: lines with their newlines · one last line without newline · the beginning of a line that
+goes on in the next number of its spool · lines that were dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    n: int
+    """From 1 over the whole execution."""
+    at: int
+    """µs since the epoch: when it arrived, within one tick of the marks."""
+    spool: Spool
+    data: bytes
+    """Exactly what was written, without the newline; secrets masked."""
+    cut: bool = False
+    """The line goes on in the next number of its spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogGap:
+    """Lines `first` to `last` have numbers but cannot be shown."""
+
+    first: int
+    last: int
+    reason: str
+
+
+Entry: TypeAlias = Line | LogGap
+
+
+class Piece(NamedTuple):
+    """Consecutive lines of one spool that arrived with one mark."""
+
+    first: int
+    lines: int
+    spool: int
+    """Packed; see kernel.marks.Spool."""
+    at: int
+    kind: int
+    data: bytes
+
+    @property
+    def last(self) -> int:
+        return self.first + self.lines - 1
+
+    def entries(self, low: int, high: int) -> list[Entry]:
+        """The lines numbered `low` to `high`, as far as they are in this piece; dropped ones as one gap."""
+        low, high = max(low, self.first), min(high, self.last)
+        if low > high:
+            return []
+        if self.kind == GAP:
+            return [LogGap(low, high, "dropped: the log was over its size limit")]
+        spool = Spool.unpack(self.spool)
+        if self.kind != WHOLE:
+            return [Line(self.first, self.at, spool, self.data, self.kind == CUT)]
+        texts = self.data.split(b"\n")[low - self.first : high - self.first + 1]
+        return [Line(n, self.at, spool, text) for n, text in enumerate(texts, low)]
+
+    def masked(self, masks: tuple[bytes, ...]) -> "Piece":
+        """The same piece without the secrets. Masks hold no newline, so its lines stay the same."""
+        data = self.data
+        for secret in masks:
+            data = data.replace(secret, MASK)
+        return self if data is self.data else self._replace(data=data)
+
+
+def masks_of(secrets: Iterable[bytes]) -> tuple[bytes, ...]:
+    """What to look for so that no line shows a secret: each line of each value, the longest first."""
+    found = {line.removesuffix(b"\r") for secret in secrets for line in secret.split(b"\n")}
+    return tuple(sorted((m for m in found if len(m) >= SHORTEST_SECRET), key=lambda m: (-len(m), m)))

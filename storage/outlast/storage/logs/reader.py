@@ -1,0 +1,171 @@
+"""Reading the log of one execution: the same answers while it is live, half sealed or sealed."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
+
+from outlast.kernel import seals
+from outlast.kernel.errors import InvalidInput
+from outlast.kernel.executions import not_found
+from outlast.kernel.home import RunDirectory
+from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
+from outlast.storage.logs.lines import Entry, masks_of
+from outlast.storage.logs.patterns import LinePattern
+from outlast.storage.logs.positions import Position, decode_position
+from outlast.storage.logs.sealed import SealedLog
+from outlast.storage.logs.search import LogSearch, Search
+from outlast.storage.logs.spools import SpoolLog
+from outlast.storage.logs.view import View
+from outlast.storage.logs.walks import SpoolFiles
+
+MOST_CONTEXT = 100
+ALL = LogFilter()
+
+T = TypeVar("T")
+
+
+class LogCount(NamedTuple):
+    lines: int
+    final: bool
+    """The execution is over and every line is counted."""
+
+
+class LogReader:
+    """Keep one for as long as an execution is watched: what it read of the spools is indexed, not read again.
+
+    For one thread at a time, the one that `connection` belongs to. Nothing is read before the first question.
+    A question about an execution that is not in the store raises NotFound.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        run_directory: RunDirectory | None,
+        steps: Iterable[str],
+        masks: Iterable[bytes] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`run_directory`: None where there is none any more. `steps`: the ids of the plan's steps in order.
+        `masks`: the values of secrets."""
+        self._connection = connection
+        self._number = number
+        self._directory = run_directory
+        self._steps = list(steps)
+        self._masks = masks_of(masks)
+        self._clock = clock
+        self._spools: SpoolLog | None = None
+        self._blocks = SealedLog(connection, number)
+
+    def count(self) -> LogCount:
+        return self._answer(lambda view: LogCount(view.count, view.final))
+
+    def last(self, limit: int, wanted: LogFilter = ALL) -> list[Entry]:
+        """The newest `limit` lines, ascending."""
+        check_limit(limit)
+        sieve = Sieve(wanted, self._steps)
+        return self._answer(lambda view: view.newest(1, view.count, sieve, limit))
+
+    def after(self, n: int, limit: int, wanted: LogFilter = ALL) -> list[Entry]:
+        """The first `limit` lines behind line `n`, ascending."""
+        check_limit(limit)
+        low = line_number("after", n) + 1
+        sieve = Sieve(wanted, self._steps)
+        return self._answer(lambda view: view.oldest(low, view.count, sieve, limit))
+
+    def before(self, n: int, limit: int, wanted: LogFilter = ALL) -> list[Entry]:
+        """The last `limit` lines in front of line `n`, ascending."""
+        check_limit(limit)
+        high = line_number("before", n) - 1
+        sieve = Sieve(wanted, self._steps)
+        return self._answer(lambda view: view.newest(1, min(high, view.count), sieve, limit))
+
+    def search(
+        self,
+        pattern: str,
+        limit: int = 50,
+        context: int = 0,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        wanted: LogFilter = ALL,
+        seconds: float = 5.0,
+    ) -> LogSearch:
+        """The newest `limit` matching lines (before line `before`), or with `after` the first ones behind it.
+
+        Stops when `seconds` are over and says how far it came. Where limit and context together would make more
+        than 1,000 lines, fewer matches are returned. Raises InvalidInput naming the field.
+        """
+        check_limit(limit)
+        if not 0 <= context <= MOST_CONTEXT:
+            raise InvalidInput(f"context: {context} is not from 0 to {MOST_CONTEXT}.", next="ask for less context")
+        compiled = LinePattern(pattern)
+        sieve = Sieve(wanted, self._steps)
+        low = 1 if after is None else line_number("after", after) + 1
+        end = self._clock() + seconds
+
+        def look(view: View) -> LogSearch:
+            high = view.count if before is None else min(view.count, line_number("before", before) - 1)
+            return Search(
+                view=view,
+                pattern=compiled,
+                sieve=sieve,
+                low=low,
+                high=high,
+                newest=after is None,
+                limit=limit,
+                context=context,
+                out_of_time=lambda: self._clock() >= end,
+            ).run()
+
+        return self._answer(look)
+
+    def close(self) -> None:
+        """Close the spools. Another question opens them again."""
+        if self._spools is not None:
+            self._spools.files.close()
+            self._spools = None
+
+    def _answer(self, ask: Callable[[View], T]) -> T:
+        view = self._look()
+        answer = ask(view)
+        if view.spools is not None and view.spools.files.missing and self._seal().log_lines is not None:
+            # Files were removed while we read: by now everything is in blocks.
+            answer = ask(self._look())
+        return answer
+
+    def _look(self) -> View:
+        # The store first: a settled execution's closing marks were written before it says so.
+        seal = self._seal()
+        if self._directory is None or seal.log_lines is not None:
+            self.close()
+            return View(self._blocks, seal.lines, None, seal.settled)
+        if self._spools is not None and self._spools.first > seal.lines + 1:
+            self.close()  # an older store was put back: blocks that were there are not
+        if self._spools is None:
+            position = Position() if not seal.position else decode_position(seal.lines, seal.position)
+            try:
+                files = SpoolFiles(self._directory, self._steps)
+            except FileNotFoundError:
+                # Nothing was printed yet, or everything is sealed by now and the files are gone.
+                seal = self._seal()
+                return View(self._blocks, seal.lines, None, seal.log_lines is not None)
+            self._spools = SpoolLog(files, position, self._masks)
+        self._spools.extend()
+        self._spools.forget(seal.lines)
+        return View(self._blocks, seal.lines, self._spools, seal.settled)
+
+    def _seal(self) -> seals.Seal:
+        seal = seals.look(self._connection, self._number)
+        if seal is None:
+            self.close()
+            raise not_found(self._number)
+        return seal
+
+
+def line_number(field: str, n: int) -> int:
+    if n < 0:
+        raise InvalidInput(f"{field}: {n} is no line number.", next="line numbers begin with 1")
+    return n

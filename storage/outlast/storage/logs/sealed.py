@@ -1,0 +1,117 @@
+"""The sealed part of a log, read from the store."""
+
+import sqlite3
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from outlast.kernel.errors import StoreDamaged
+from outlast.kernel.queries import load
+from outlast.kernel.seals import Block
+from outlast.storage.logs.blocks import decode
+from outlast.storage.logs.lines import Piece
+from outlast.storage.logs.stretches import Stretch
+
+SQL = load("logs")
+FEWEST, MOST = 4, 256
+"""Block rows fetched at once: few for a page, more and more for whoever goes on."""
+
+
+class BlockHead(NamedTuple):
+    id: int
+    first: int
+    lines: int
+    first_at: int
+    last_at: int
+
+    @property
+    def last(self) -> int:
+        return self.first + self.lines - 1
+
+
+class SealedLog:
+    """Blocks by line number. Numbers without a block are shown as damage, never skipped."""
+
+    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+        self._connection = connection
+        self._number = number
+
+    def forward(self, first: int, last: int) -> Iterator[Stretch]:
+        """The stretches that hold lines `first` to `last`, in order."""
+        expected, held = first, None
+        for head in self._heads_forward(first, last):
+            # A block reaches at most to the next one, whatever its own row says.
+            if held is not None and held.last >= expected:
+                yield self._stretch(held, min(held.last, head.first - 1))
+                expected = min(held.last, head.first - 1) + 1
+            if head.first > expected:
+                yield missing(expected, head.first - 1)
+                expected = head.first
+            held = head
+        if held is not None and held.last >= expected:
+            yield self._stretch(held, min(held.last, last))
+            expected = held.last + 1
+        if expected <= last:
+            yield missing(expected, last)
+
+    def backward(self, last: int) -> Iterator[Stretch]:
+        """The stretches that hold lines `last` to 1, the newest first."""
+        expected = last
+        for head in self._heads_backward(last):
+            if head.last < expected:
+                yield missing(head.last + 1, expected)
+                expected = head.last
+            yield self._stretch(head, expected)
+            expected = head.first - 1
+        if expected >= 1:
+            yield missing(1, expected)
+
+    def _heads_forward(self, first: int, last: int) -> Iterator[BlockHead]:
+        rows = self._connection.execute(SQL["block_with_line"], (self._number, first)).fetchall()
+        size = FEWEST
+        while True:
+            yield from (BlockHead(*row) for row in rows)
+            cursor = rows[-1][1] if rows else first
+            asked = (self._number, cursor, last, size)
+            rows = self._connection.execute(SQL["blocks_after"], asked).fetchall()
+            if not rows:
+                return
+            size = min(size * 2, MOST)
+
+    def _heads_backward(self, last: int) -> Iterator[BlockHead]:
+        size = FEWEST
+        while rows := self._connection.execute(SQL["blocks_before"], (self._number, last, size)).fetchall():
+            yield from (BlockHead(*row) for row in rows)
+            last = rows[-1][1] - 1
+            size = min(size * 2, MOST)
+
+    def _stretch(self, head: BlockHead, last: int) -> Stretch:
+        return Stretch(head.first, last, head.first_at, head.last_at, None, partial(self._load, head))
+
+    def _load(self, head: BlockHead) -> list[Piece]:
+        try:
+            row = self._connection.execute(SQL["load_block"], (head.id,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                raise
+            raise unreadable(head.first, head.last, str(error)) from error
+        if row is None:
+            raise unreadable(head.first, head.last, "the block is gone")
+        return decode(Block(*row))
+
+
+def unreadable(first: int, last: int, why: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"Lines {first} to {last} cannot be read from the database ({why}); other lines are not affected.",
+        next="outlast db check, then outlast db restore",
+    )
+
+
+def missing(first: int, last: int) -> Stretch:
+    """Where there is no block."""
+
+    def nothing() -> list[Piece]:
+        raise unreadable(first, last, "no block holds them")
+
+    # Its time is unknown: no filter may leave it out.
+    return Stretch(first, last, 0, 1 << 62, None, nothing)

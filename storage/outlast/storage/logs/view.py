@@ -1,0 +1,152 @@
+"""One look at a log: sealed blocks, then the rest of the spools, as one sequence that does not move."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from outlast.kernel.errors import StoreDamaged
+from outlast.storage.logs.filters import Sieve
+from outlast.storage.logs.lines import GAP, WHOLE, Entry, LogGap, Piece
+from outlast.storage.logs.sealed import SealedLog
+from outlast.storage.logs.spools import SpoolLog
+from outlast.storage.logs.stretches import Stretch
+
+
+class Window(NamedTuple):
+    """What of a piece, or of lines that cannot be loaded, belongs into an answer."""
+
+    low: int
+    high: int
+    source: Piece | LogGap
+
+    @property
+    def size(self) -> int:
+        """Entries: a gap is one, however many lines it stands for."""
+        return 1 if isinstance(self.source, LogGap) or self.source.kind == GAP else self.high - self.low + 1
+
+    def entries(self) -> list[Entry]:
+        if isinstance(self.source, LogGap):
+            return [LogGap(self.low, self.high, self.source.reason)]
+        return self.source.entries(self.low, self.high)
+
+    def gaps(self) -> list[LogGap]:
+        """What of it cannot be looked at."""
+        hidden = isinstance(self.source, LogGap) or self.source.kind == GAP
+        return [entry for entry in self.entries() if isinstance(entry, LogGap)] if hidden else []
+
+    def first(self, count: int) -> "Window":
+        return self if self.size <= count else self._replace(high=self.low + count - 1)
+
+    def last(self, count: int) -> "Window":
+        return self if self.size <= count else self._replace(low=self.high - count + 1)
+
+
+@dataclass(slots=True)
+class View:
+    blocks: SealedLog
+    sealed: int
+    """Lines in blocks. They win over files."""
+    spools: SpoolLog | None
+    final: bool
+    """No line will be added."""
+    _loaded: tuple[int, list[Piece]] = (0, [])
+
+    @property
+    def count(self) -> int:
+        return self.sealed if self.spools is None else max(self.sealed, self.spools.count)
+
+    def forward(self, first: int) -> Iterator[Stretch]:
+        """The stretches from line `first` on."""
+        if first <= self.sealed:
+            yield from self.blocks.forward(first, self.sealed)
+        if self.spools is not None:
+            for stretch in self.spools.forward(max(first, self.sealed + 1)):
+                if stretch.last > self.sealed:
+                    yield stretch._replace(first=max(stretch.first, self.sealed + 1))
+
+    def backward(self, last: int) -> Iterator[Stretch]:
+        """The stretches from line `last` back to line 1."""
+        if self.spools is not None and last > self.sealed:
+            for stretch in self.spools.backward(last):
+                if stretch.last <= self.sealed:
+                    break
+                yield stretch._replace(first=max(stretch.first, self.sealed + 1))
+        if last := min(last, self.sealed):
+            yield from self.blocks.backward(last)
+
+    def windows(self, stretch: Stretch, low: int, high: int, sieve: Sieve) -> list[Window]:
+        """What of a stretch lies within `low` to `high` and passes. Damage passes: nobody knows what it hides."""
+        low, high = max(low, stretch.first), min(high, stretch.last)
+        if low > high or not sieve.may_take(stretch):
+            return []
+        try:
+            pieces = self._load(stretch)
+        except StoreDamaged as error:
+            return [Window(low, high, LogGap(low, high, error.message))]
+        return [
+            Window(max(low, piece.first), min(high, piece.last), piece)
+            for piece in pieces
+            if piece.last >= low and piece.first <= high and sieve.takes(piece.spool, piece.at)
+        ]
+
+    def _load(self, stretch: Stretch) -> list[Piece]:
+        """The last stretch loaded is remembered: neighbouring matches ask for the same one again."""
+        first, pieces = self._loaded
+        if first != stretch.first:
+            pieces = stretch.load()
+            self._loaded = (stretch.first, pieces)
+        return pieces
+
+    def oldest(self, low: int, high: int, sieve: Sieve, limit: int) -> list[Entry]:
+        """The first `limit` entries within `low` to `high` that pass."""
+        entries: list[Entry] = []
+        for stretch in self.forward(low):
+            if stretch.first > high or sieve.too_late(stretch):
+                break
+            for window in self.windows(stretch, low, high, sieve):
+                entries += window.first(limit - len(entries)).entries()
+                if len(entries) == limit:
+                    return entries
+        return entries
+
+    def newest(self, low: int, high: int, sieve: Sieve, limit: int) -> list[Entry]:
+        """The last `limit` entries within `low` to `high` that pass, ascending."""
+        parts: list[list[Entry]] = []
+        for stretch in self.backward(high):
+            if limit == 0 or stretch.last < low or sieve.too_early(stretch):
+                break
+            for window in reversed(self.windows(stretch, low, high, sieve)):
+                parts.append(window.last(limit).entries())
+                limit -= len(parts[-1])
+                if limit == 0:
+                    break
+        return [entry for part in reversed(parts) for entry in part]
+
+
+def runs(windows: list[Window]) -> list[Window]:
+    """Windows with neighbouring whole lines joined: searching few long pieces is faster than many short ones.
+
+    Of a joined piece only numbers and text are true; it may come from several spools and marks.
+    """
+    groups: list[list[Window]] = []
+    for window in windows:
+        if groups and _adjoin(groups[-1][-1].source, window.source):
+            groups[-1].append(window)
+        else:
+            groups.append([window])
+    return [group[0] if len(group) == 1 else _joined(group) for group in groups]
+
+
+def _adjoin(before: Piece | LogGap, after: Piece | LogGap) -> bool:
+    return (
+        isinstance(before, Piece)
+        and isinstance(after, Piece)
+        and before.kind == after.kind == WHOLE
+        and before.last + 1 == after.first
+    )
+
+
+def _joined(group: list[Window]) -> Window:
+    pieces = [window.source for window in group if isinstance(window.source, Piece)]
+    lines, data = sum(piece.lines for piece in pieces), b"".join(piece.data for piece in pieces)
+    return Window(group[0].low, group[-1].high, pieces[0]._replace(lines=lines, data=data))

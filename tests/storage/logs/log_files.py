@@ -1,0 +1,221 @@
+"""A run directory written by hand, the store beside it, and the rules of numbering in their plainest form."""
+
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from outlast.kernel import checksums, executions, migrating
+from outlast.kernel.home import Home, RunDirectory
+from outlast.kernel.ids import new_id
+from outlast.kernel.marks import CLOSE, GAP, MARK, Mark, MarkWriter, Spool
+from outlast.kernel.plan import Plan, StepPlan
+from outlast.storage.logs.lines import Entry, Line, LogGap
+from outlast.storage.logs.reader import LogReader
+from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
+
+T = TypeVar("T")
+
+STEPS = ("build", "test")
+START = 1_700_000_000_000_000
+
+
+def plan_of(number: int, streams: str = "separate") -> Plan:
+    return Plan(
+        id=new_id(START + number * 1000),
+        store_id="",
+        workflow_id="w",
+        workflow_name="w",
+        workflow_type=None,
+        version_hash="0" * 64,
+        definition="{}",
+        source=None,
+        params={},
+        param_types={},
+        secret_params=[],
+        steps=[StepPlan(id=step, name=step, argv=["/bin/true"], cwd="/", env={}, secret_env=[]) for step in STEPS],
+        created_at=START,
+        user="somebody",
+        trigger="cli",
+        request_hash="00" * 32,
+        library="",
+        interpreter="",
+        streams=streams,
+    )
+
+
+class Execution:
+    """An execution in a store of its own that prints what the test says. Only its files and rows are real."""
+
+    def __init__(self, streams: str = "separate") -> None:
+        self.home = Home(os.path.realpath(tempfile.mkdtemp(prefix="ol-")))
+        self.home.create()
+        self.connection = self.connect()
+        migrating.migrate(self.connection, self.home)
+        self.plan = plan_of(1, streams)
+        self.number = self.write(lambda c: executions.create(c, self.home, self.plan, START)).number
+        self.run: RunDirectory = self.home.run(self.plan.id)
+        Path(self.run.path).mkdir()
+        Path(self.run.plan).write_bytes(self.plan.encode())
+        self.marks = MarkWriter(self.run.marks)
+        self.written: list[Mark] = []
+        self.now = START
+
+    def connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.home.database, isolation_level=None)
+
+    def write(self, rule: Callable[[sqlite3.Connection], T]) -> T:
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = rule(self.connection)
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+        return result
+
+    def path(self, spool: Spool) -> Path:
+        return Path(self.run.attempt(STEPS[spool.step - 1], spool.attempt).spool(spool.stream))
+
+    def content(self, spool: Spool) -> bytes:
+        path = self.path(spool)
+        return path.read_bytes() if path.exists() else b""
+
+    def prints(self, spool: Spool, data: bytes) -> None:
+        path = self.path(spool)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(data)
+
+    def mark(
+        self, spool: Spool, kind: int = MARK, *, later: int = 50_000, dropped: int = 0, beyond: int = 0
+    ) -> None:
+        """Note that the spool has grown, `later` µs after the last mark. `beyond`: bytes that a power cut took away."""
+        self.now += later
+        end = max(self.marks.end(spool.pack()), len(self.content(spool))) + beyond
+        mark = Mark(spool.pack(), end, self.now, kind, dropped)
+        # Past the writer, which would not let the time go back.
+        os.write(self.marks.fd, mark.encode())
+        self.marks.reader.read(self.marks.fd)
+        self.written.append(mark)
+
+    def close(self, spool: Spool) -> None:
+        self.mark(spool, CLOSE)
+
+    def settle(self) -> None:
+        def rule(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE executions SET status = 'cancelled', ended_at = created_at, reason = 'test' WHERE number = ?",
+                (self.number,),
+            )
+            checksums.stamp(connection, self.number)
+
+        self.write(rule)
+
+    def seal(self, masks: tuple[bytes, ...] = ()) -> Sealed:
+        return seal(self.number, self.run, self.plan, self.write, masks=masks)
+
+    def remove(self) -> None:
+        assert remove_run_directory(self.run)
+        assert not Path(self.run.path).exists()
+
+    def reader(self, masks: tuple[bytes, ...] = ()) -> LogReader:
+        return LogReader(self.connection, self.number, self.run, STEPS, masks)
+
+    def end(self) -> None:
+        self.marks.close()
+        self.connection.close()
+        shutil.rmtree(self.home.root)
+
+
+class Printed(NamedTuple):
+    """What the rules of numbering, followed byte by byte, make of marks and spools."""
+
+    entries: list[Entry]
+    times: list[int]
+    spools: list[int]
+
+    @property
+    def count(self) -> int:
+        return last(self.entries[-1]) if self.entries else 0
+
+
+def last(entry: Entry) -> int:
+    return entry.last if isinstance(entry, LogGap) else entry.n
+
+
+def first(entry: Entry) -> int:
+    return entry.first if isinstance(entry, LogGap) else entry.n
+
+
+def printed(execution: Execution, max_line: int, masks: tuple[bytes, ...] = ()) -> Printed:
+    result = Printed([], [], [])
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    closed: set[int] = set()
+    at = 0
+
+    def add(mark: Mark, data: bytes, cut: bool = False) -> None:
+        for mask in masks:
+            data = data.replace(mask, b"***")
+        result.entries.append(Line(result.count + 1, mark.at, Spool.unpack(mark.spool), data, cut))
+        result.times.append(mark.at)
+        result.spools.append(mark.spool)
+
+    for mark in execution.written:
+        if mark.spool in closed or (mark.offset <= ends.get(mark.spool, 0) and mark.kind != CLOSE):
+            continue
+        ends[mark.spool] = mark.offset
+        at = max(at, mark.at)
+        mark = mark._replace(at=at)
+        data = execution.content(Spool.unpack(mark.spool))[: mark.offset]
+        start = starts.get(mark.spool, 0)
+        if mark.kind == GAP:
+            starts[mark.spool] = mark.offset
+            if mark.dropped:
+                n = result.count + 1
+                reason = "dropped: the log was over its size limit"
+                result.entries.append(LogGap(n, n + mark.dropped - 1, reason))
+                result.times.append(mark.at)
+                result.spools.append(mark.spool)
+            continue
+        while True:
+            newline = data.find(b"\n", start, start + max_line)
+            if newline >= 0:
+                add(mark, data[start:newline])
+                start = newline + 1
+            elif len(data) - start >= max_line:
+                add(mark, data[start : start + max_line], cut=True)
+                start += max_line
+            else:
+                break
+        if mark.kind == CLOSE:
+            closed.add(mark.spool)
+            if start < len(data):
+                add(mark, data[start:])
+        starts[mark.spool] = start
+    return result
+
+
+def clipped(entry: Entry, low: int, high: int) -> Entry | None:
+    if last(entry) < low or first(entry) > high:
+        return None
+    if isinstance(entry, LogGap):
+        return LogGap(max(low, entry.first), min(high, entry.last), entry.reason)
+    return entry
+
+
+def matching(log: Printed, pattern: str, low: int, high: int, wanted: Callable[[int, int], bool]) -> list[int]:
+    """The numbers of the lines that a pattern of Python's re matches."""
+    return [
+        entry.n
+        for entry, at, spool in zip(log.entries, log.times, log.spools, strict=True)
+        if isinstance(entry, Line)
+        and low <= entry.n <= high
+        and wanted(spool, at)
+        and re.search(pattern.encode(), entry.data)
+    ]
