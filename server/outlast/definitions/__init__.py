@@ -1,0 +1,1 @@
+"""Workflow definitions: found, loaded, checked and compiled to the plan of one execution."""
