@@ -1,0 +1,82 @@
+"""The code that supervisors run: copied into the home, so that an upgrade or a cleaned cache never pulls it away
+from under a live execution."""
+
+import compileall
+import hashlib
+import os
+import py_compile
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from outlast.kernel.home import Home
+from outlast.kernel.spawning import Launcher
+
+UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
+
+PACKAGES = ("kernel", "supervisor", "workflow")
+
+
+def source_files() -> dict[str, Path]:
+    """The files that supervisors and Python workflows import, by their place in the library."""
+    files: dict[str, Path] = {}
+    for package in PACKAGES:
+        spec = find_spec(f"outlast.{package}")
+        assert spec is not None, f"outlast.{package} is part of this distribution"
+        assert spec.origin is not None, f"outlast.{package} is a regular package"
+        root = Path(spec.origin).parent
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and path.suffix in (".py", ".sql"):
+                files[f"outlast/{package}/{path.relative_to(root).as_posix()}"] = path
+    return files
+
+
+def install(home: Home) -> tuple[str, Launcher]:
+    """Put this version's code into the home, once; its content hash and what starts supervisors with it."""
+    contents = {place: path.read_bytes() for place, path in source_files().items()}
+    digest = hashlib.sha256()
+    # Compiled files depend on the interpreter, so a library belongs to one.
+    digest.update(sys.implementation.cache_tag.encode() if sys.implementation.cache_tag else b"")
+    for place, content in contents.items():
+        digest.update(f"{place}\0{len(content)}\0".encode() + content)
+    name = digest.hexdigest()[:16]
+    target = Path(home.library) / name
+    if not target.is_dir():
+        place_library(target, contents)
+    return name, Launcher(base_interpreter(), str(target))
+
+
+def place_library(target: Path, contents: dict[str, bytes]) -> None:
+    """Write the files aside and rename the directory: it is there as a whole or not at all."""
+    aside = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    for place, content in contents.items():
+        path = aside / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    # Unchecked by time stamps: nobody edits a library, and -I -S processes then compile nothing.
+    compileall.compile_dir(
+        str(aside), quiet=2, stripdir=str(aside), prependdir=str(target), invalidation_mode=UNCHECKED
+    )
+    try:
+        aside.rename(target)
+    except OSError:
+        shutil.rmtree(aside)
+        if not target.is_dir():
+            raise
+
+
+def base_interpreter() -> str:
+    """The interpreter behind a virtual environment: it stays when the environment is removed."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
+def remove_unused(home: Home, used: set[str]) -> list[str]:
+    """Remove libraries that are not in `used` (those of live plans and this process's own); their names."""
+    removed: list[str] = []
+    for path in Path(home.library).iterdir():
+        if path.name not in used and not path.name.endswith(".tmp"):
+            shutil.rmtree(path, ignore_errors=True)
+            removed.append(path.name)
+    return removed

@@ -1,0 +1,164 @@
+"""The logs of executions: read wherever they are, and moved into the store when there is time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.from_thread
+
+from outlast.kernel.database import Connection
+from outlast.kernel.errors import InvalidInput
+from outlast.kernel.home import Home, RunDirectory
+from outlast.kernel.locks import run_lock_held
+from outlast.kernel.plan import decode_plan, decode_secrets
+from outlast.storage import reading
+from outlast.storage.logs.filters import LogFilter
+from outlast.storage.logs.lines import Entry
+from outlast.storage.logs.reader import LogCount, LogReader
+from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
+from outlast.storage.logs.search import LogSearch
+from outlast.storage.records import Execution
+from outlast.storage.store import Store
+
+T = TypeVar("T")
+
+KEPT_READERS = 32
+"""Readers of live logs that are kept: each has an index of what it has read, so that the next look is short."""
+EVERYTHING = LogFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which lines somebody asks for; the last `limit` ones when nothing else is said."""
+
+    limit: int = 50
+    after: int | None = None
+    """Lines behind this number, ascending."""
+    before: int | None = None
+    """The last lines in front of this number."""
+    pattern: str | None = None
+    """An RE2 regular expression; only matching lines, with `context` lines around each."""
+    context: int = 0
+    wanted: LogFilter = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    entries: tuple[Entry, ...]
+    """Ascending."""
+    count: LogCount
+    search: LogSearch | None = None
+    """What was searched and which lines match, where there was a pattern."""
+
+
+class Logbooks:
+    """One reader for each log that is being looked at."""
+
+    def __init__(self, store: Store, home: Home) -> None:
+        self._store = store
+        self._home = home
+        self._readers: dict[int, LogReader] = {}
+
+    async def page(self, execution: Execution, query: LogQuery) -> LogPage:
+        """The lines asked for. Raises InvalidInput naming the field."""
+        if query.after is not None and query.before is not None:
+            raise InvalidInput("after, before: give one of them.")
+        if query.pattern is not None:
+            return await self._store.search(lambda c: self._search(c, execution, query))
+        return await self._store.browse(lambda c: self._page(self._reader(c, execution), query))
+
+    async def count(self, execution: Execution) -> LogCount:
+        """How many lines there are, as far as they have arrived."""
+        if execution.log_lines is not None:
+            return LogCount(execution.log_lines, True)
+        return await self._store.browse(lambda c: self._reader(c, execution).count())
+
+    async def seal(self, number: int, execution_id: str) -> Sealed:
+        """Move what can be moved into the store; the run directory of a finished log is removed."""
+        plan = await self._store.read(lambda c: reading.plan(c, number))
+        run = self._home.run(execution_id)
+
+        def work() -> Sealed:
+            def write(rule: Callable[[Connection], T]) -> T:
+                return anyio.from_thread.run(self._store.write, rule)
+
+            def read(rule: Callable[[Connection], T]) -> T:
+                return anyio.from_thread.run(self._store.read, rule)
+
+            if not Path(run.path).is_dir():
+                make_empty(run)
+            sealed = seal(number, run, decode_plan(plan), write, read=read, masks=masks_of(run))
+            # A supervisor that is about to exit still writes its own log there.
+            if sealed.finished and not run_lock_held(run.run_lock):
+                remove_run_directory(run)
+            return sealed
+
+        return await anyio.to_thread.run_sync(work)
+
+    async def seal_all(self) -> None:
+        """Seal every settled execution's log that is not in the store yet, and full blocks of live ones."""
+        for number, execution_id in await self._store.read(reading.unsealed):
+            await self.seal(number, execution_id)
+        for row in await self._store.read(reading.live):
+            if row.supervisor is not None:
+                await self.seal(row.number, row.id)
+
+    async def close(self) -> None:
+        await self._store.browse(lambda _: self._forget())
+
+    def _forget(self) -> None:
+        while self._readers:
+            self._readers.popitem()[1].close()
+
+    def _reader(self, connection: Connection, execution: Execution) -> LogReader:
+        reader = self._readers.pop(execution.number, None)
+        if reader is None:
+            reader = self._new_reader(connection, execution)
+            if len(self._readers) >= KEPT_READERS:
+                self._readers.pop(next(iter(self._readers))).close()
+        self._readers[execution.number] = reader
+        return reader
+
+    def _new_reader(self, connection: Connection, execution: Execution) -> LogReader:
+        run = self._home.run(execution.id)
+        return LogReader(connection, execution.number, run, [step.id for step in execution.steps], masks_of(run))
+
+    def _search(self, connection: Connection, execution: Execution, query: LogQuery) -> LogPage:
+        assert query.pattern is not None, "only called for a search"
+        reader = self._new_reader(connection, execution)
+        try:
+            found = reader.search(
+                query.pattern,
+                query.limit,
+                query.context,
+                after=query.after,
+                before=query.before,
+                wanted=query.wanted,
+            )
+            return LogPage(tuple(found.entries), reader.count(), found)
+        finally:
+            reader.close()
+
+    def _page(self, reader: LogReader, query: LogQuery) -> LogPage:
+        if query.after is not None:
+            entries = reader.after(query.after, query.limit, query.wanted)
+        elif query.before is not None:
+            entries = reader.before(query.before, query.limit, query.wanted)
+        else:
+            entries = reader.last(query.limit, query.wanted)
+        return LogPage(tuple(entries), reader.count())
+
+
+def masks_of(run: RunDirectory) -> list[bytes]:
+    """The values that readers mask, while there are any that are not masked already."""
+    try:
+        return [value.encode() for value in decode_secrets(Path(run.secrets).read_bytes()).mask]
+    except FileNotFoundError:
+        return []
+
+
+def make_empty(run: RunDirectory) -> None:
+    """A run directory that somebody removed: sealing then finds an empty log and can finish."""
+    Path(run.path).mkdir(mode=0o700)

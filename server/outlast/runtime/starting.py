@@ -1,0 +1,149 @@
+"""Starting an execution: from a request to a durable row with a live child behind it."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from outlast.definitions.compiling import CompileContext, compile_plan
+from outlast.definitions.discovery import Found
+from outlast.kernel import executions
+from outlast.kernel.errors import InvalidInput
+from outlast.kernel.executions import Created
+from outlast.kernel.home import RunDirectory, sync_directory, write_durably
+from outlast.kernel.ids import new_id
+from outlast.kernel.plan import Json, Plan, Secrets
+from outlast.kernel.spawning import Launcher
+from outlast.runtime.cataloguing import Workflows
+from outlast.runtime.options import Options
+from outlast.runtime.provenance import git_state
+from outlast.runtime.shielding import shielded
+from outlast.runtime.supervisors import Supervisors
+from outlast.storage.store import Store
+
+MAX_KEY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What somebody asks to run."""
+
+    workflow_id: str
+    params: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    idempotency_key: str | None = None
+    """The same user's second request with the same key gets the first one's execution."""
+    labels: Mapping[str, str] | None = None
+    agent: str | None = None
+    customer: str | None = None
+    metadata: dict[str, Json] | None = None
+    client: dict[str, Json] | None = None
+    """The program that asks: name, version, session …"""
+    by_agent: bool = False
+    """Agents cannot start drafts."""
+
+    def check(self) -> None:
+        """Raise InvalidInput for what no store should be asked to keep."""
+        for name in ("idempotency_key", "agent", "customer"):
+            value = getattr(self, name)
+            if value is not None and not (value.isprintable() and 0 < len(value) <= MAX_KEY):
+                raise InvalidInput(f"{name}: must be 1 to {MAX_KEY} printable characters.")
+        for key, value in (self.labels or {}).items():
+            if not (key.isprintable() and 0 < len(key) <= MAX_KEY and value.isprintable() and len(value) <= MAX_KEY):
+                raise InvalidInput(f"labels: {key[:40]!r} must be 1 to {MAX_KEY} printable characters, as its value.")
+
+
+class Starter:
+    """Creates executions and sees their supervisors started."""
+
+    def __init__(
+        self,
+        options: Options,
+        store: Store,
+        store_id: str,
+        library: tuple[str, Launcher],
+        workflows: Workflows,
+        supervisors: Supervisors,
+    ) -> None:
+        self._options = options
+        self._store = store
+        self._store_id = store_id
+        self._library, self._launcher = library
+        self._workflows = workflows
+        self._supervisors = supervisors
+
+    async def start(self, request: StartRequest) -> Created:
+        """Create an execution and start it, or queue it where there is no slot.
+
+        Nothing is left behind where this raises: InvalidInput, NotFound, NotAllowed, Conflict or a StoreError.
+        From the moment the row is durable the start goes on whatever becomes of the caller.
+        """
+        request.check()
+        found = await self._workflows.find(request.workflow_id)
+        found.check_start(started_by_agent=request.by_agent)
+        plan, secrets = await anyio.to_thread.run_sync(self._compile, request, found)
+        return await shielded(lambda: self._create(plan, secrets))
+
+    def _compile(self, request: StartRequest, found: Found) -> tuple[Plan, Secrets]:
+        now = self._options.clock.now()
+        plan, secrets = compile_plan(
+            found.definition,
+            request.params,
+            CompileContext(
+                execution_id=new_id(now),
+                store_id=self._store_id,
+                created_at=now,
+                user=self._options.user,
+                trigger=self._options.trigger,
+                library=self._library,
+                library_path=self._launcher.library,
+                interpreter=self._launcher.interpreter,
+                environment=self._options.environment,
+                source=None if found.path is None else str(found.path),
+                path=self._options.path,
+                env_pass=self._options.env_pass,
+                agent=request.agent,
+                customer=request.customer,
+                labels=request.labels,
+                metadata=request.metadata,
+                idempotency_key=request.idempotency_key,
+            ),
+        )
+        git = git_state(Path(plan.steps[0].cwd))
+        client = (request.client or {}) | ({"git": git} if git is not None else {})
+        return plan._replace(client=client or None), secrets
+
+    async def _create(self, plan: Plan, secrets: Secrets) -> Created:
+        home = self._options.home
+        run = home.run(plan.id)
+        try:
+            await anyio.to_thread.run_sync(make_run_directory, run, plan, secrets)
+            created = await self._store.write(lambda c: executions.create(c, home, plan, self._options.clock.now()))
+        except BaseException:
+            await anyio.to_thread.run_sync(remove, run)
+            raise
+        if created.already_existed:
+            await anyio.to_thread.run_sync(remove, run)
+            return created
+        await anyio.to_thread.run_sync(note_number, run, created.number)
+        await self._supervisors.start_all(created.claimed)
+        return created
+
+
+def make_run_directory(run: RunDirectory, plan: Plan, secrets: Secrets) -> None:
+    """Make the run directory before the row: a row whose secrets are gone could never run."""
+    path = Path(run.path)
+    path.mkdir(mode=0o700)
+    if secrets.env or secrets.mask:
+        write_durably(run.secrets, secrets.encode())
+    write_durably(run.plan, plan.encode())
+    sync_directory(str(path.parent))
+
+
+def note_number(run: RunDirectory, number: int) -> None:
+    Path(run.number).write_text(f"{number}\n")
+
+
+def remove(run: RunDirectory) -> None:
+    shutil.rmtree(run.path, ignore_errors=True)

@@ -1,0 +1,144 @@
+"""Seeing to it that every execution that should have a supervisor has one."""
+
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import anyio
+
+from outlast.kernel import claims
+from outlast.kernel.claims import Claim
+from outlast.kernel.clock import Clock
+from outlast.kernel.home import Home, RunDirectory, write_durably
+from outlast.kernel.locks import run_lock_held
+from outlast.kernel.process import await_end
+from outlast.kernel.spawning import Ack, Launcher
+from outlast.kernel.status import ExecutionStatus
+from outlast.runtime import library
+from outlast.storage import reading
+from outlast.storage.records import Execution, LiveRow
+from outlast.storage.store import Store
+
+MUTE_AFTER = 5.0
+"""Seconds without an answer to a cancel request after which its supervisor is killed and replaced."""
+RESPAWN_AFTER = 1.0
+"""Seconds between two supervisors that this process starts for the same execution."""
+
+
+class Supervisors:
+    """Starts supervisors and never judges: what became of an execution only its supervisor says."""
+
+    def __init__(self, store: Store, home: Home, launcher: Launcher, clock: Clock) -> None:
+        self._store = store
+        self._home = home
+        self._launcher = launcher
+        self._clock = clock
+        self._spawned: dict[int, float] = {}
+        self._unanswered: dict[int, float] = {}
+
+    async def start(self, claim: Claim) -> Ack:
+        """Start a claimed execution's supervisor and wait for its word."""
+        self._spawned[claim.number] = anyio.current_time()
+        run = self._home.run(claim.id)
+        await self._restore_plan(claim.number, run)
+        return await anyio.to_thread.run_sync(self._launch, run)
+
+    async def start_all(self, claimed: Iterable[Claim]) -> None:
+        async with anyio.create_task_group() as group:
+            for claim in claimed:
+                group.start_soon(self.start, claim)
+
+    async def reconcile(self) -> int:
+        """Look at everything that is not over; how many executions that is.
+
+        An execution that should have a supervisor and has none gets one: claimed ones are claimed again, running
+        ones adopted. Free slots are given to the queue.
+        """
+        rows = await self._store.read(reading.live)
+        numbers = {row.number for row in rows}
+        for memory in (self._spawned, self._unanswered):
+            for number in memory.keys() - numbers:
+                del memory[number]
+        orphans = await anyio.to_thread.run_sync(lambda: [row for row in rows if self._orphaned(row)])
+        for row in orphans:
+            await self._take_care(row)
+        for row in rows:
+            await self._replace_mute(row)
+        if any(row.status is ExecutionStatus.PENDING and row.claimed_at is None for row in rows):
+            await self._fill_slots()
+        return len(rows)
+
+    async def look_after(self, execution: Execution) -> bool:
+        """Give one live execution a supervisor if its own has died; True when one was started."""
+        if execution.settled is not None:
+            return False
+        row = await self._store.read(lambda c: reading.live_row(c, execution.number))
+        if row is None:
+            return False
+        await self._replace_mute(row)
+        if not await anyio.to_thread.run_sync(self._orphaned, row):
+            return False
+        return await self._take_care(row)
+
+    async def nudge(self, number: int) -> None:
+        """Have an execution's supervisor look at its requests now; one that died is replaced."""
+        execution = await self._store.read(lambda c: reading.execution(c, number))
+        if execution.supervisor is None or not execution.supervisor.signal(self._clock.boot_id(), signal.SIGUSR1):
+            await self.look_after(execution)
+
+    def _orphaned(self, row: LiveRow) -> bool:
+        """Whether a row says that it has a supervisor while nobody holds its run lock."""
+        if row.status is ExecutionStatus.PENDING and row.claimed_at is None:
+            return False
+        if row.status in (ExecutionStatus.WAITING, ExecutionStatus.PAUSED):
+            return False
+        return not run_lock_held(self._home.run(row.id).run_lock)
+
+    async def _take_care(self, row: LiveRow) -> bool:
+        if anyio.current_time() - self._spawned.get(row.number, -RESPAWN_AFTER) < RESPAWN_AFTER:
+            return False
+        if row.status is not ExecutionStatus.PENDING:
+            await self.start(Claim(row.number, row.id))
+            return True
+        seen = row.claimed_at
+        # A clock that was set back must not keep a claim alive for ever.
+        if seen is None or abs(self._clock.now() - seen) < claims.RETRY_AFTER:
+            return False
+        claimed = await self._store.write(lambda c: claims.reclaim(c, row.number, seen, self._clock.now()))
+        await self.start_all(claimed)
+        return bool(claimed)
+
+    async def _fill_slots(self) -> None:
+        if await self._store.read(claims.next_in_queue):
+            await self.start_all(await self._store.write(lambda c: claims.claim_next(c, self._clock.now())))
+
+    async def _replace_mute(self, row: LiveRow) -> None:
+        """Kill a supervisor that lives but does not answer a cancel request, once it is verified, and start another."""
+        if row.cancel_requested_at is None or row.stopping or row.supervisor is None:
+            self._unanswered.pop(row.number, None)
+            return
+        since = self._unanswered.setdefault(row.number, anyio.current_time())
+        if anyio.current_time() - since < MUTE_AFTER:
+            return
+        del self._unanswered[row.number]
+        if row.supervisor.signal(self._clock.boot_id(), signal.SIGKILL):
+            # A process that cannot die keeps its run lock, and the new supervisor then leaves it alone.
+            await anyio.to_thread.run_sync(await_end, row.supervisor, self._clock.boot_id(), MUTE_AFTER)
+        await self.start(Claim(row.number, row.id))
+
+    def _launch(self, run: RunDirectory) -> Ack:
+        if not Path(self._launcher.library).is_dir():
+            # Another version has cleaned up while this one had nothing running.
+            library.install(self._home)
+        return self._launcher.start(run)
+
+    async def _restore_plan(self, number: int, run: RunDirectory) -> None:
+        """A run directory that is missing or has lost its plan is made again from the store."""
+        if not await anyio.to_thread.run_sync(Path(run.plan).is_file):
+            plan = await self._store.read(lambda c: reading.plan(c, number))
+            await anyio.to_thread.run_sync(write_plan, run, plan)
+
+
+def write_plan(run: RunDirectory, plan: bytes) -> None:
+    Path(run.path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_durably(run.plan, plan)

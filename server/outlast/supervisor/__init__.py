@@ -1,0 +1,1 @@
+"""The small detached process that runs one execution. Standard library and kernel only."""

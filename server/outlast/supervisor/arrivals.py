@@ -1,0 +1,112 @@
+"""Noting when output arrives: one mark per spool and tick while it grows. Bytes are never read here."""
+
+import os
+
+from outlast.kernel.clock import Clock
+from outlast.kernel.marks import CLOSE, Mark, MarkWriter, Spool
+from outlast.supervisor.libc import new_inotify, start_writeback
+from outlast.supervisor.log import log
+from outlast.supervisor.loop import Loop, Timer
+
+TICK = 0.05
+"""Seconds between two marks: how exact the time of a line is, and the order between two streams."""
+SLOWEST_TICK = 1.0
+CALM_AFTER = 600.0
+"""Seconds of steady growth of one single spool after which ticks double, up to SLOWEST_TICK."""
+POLL = 0.25
+"""Seconds between looks where there is no inotify."""
+WRITEBACK = 64 << 20
+
+
+class Growing:
+    """One spool that may still grow."""
+
+    def __init__(self, spool: Spool, path: str) -> None:
+        self.spool = spool.pack()
+        self.path = path
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.written_back = 0
+
+    def size(self) -> int:
+        return os.fstat(self.fd).st_size
+
+
+class Arrivals:
+    """The marks of one execution, kept up to date while its spools grow."""
+
+    def __init__(self, marks: MarkWriter, loop: Loop, clock: Clock) -> None:
+        self._marks = marks
+        self._loop = loop
+        self._clock = clock
+        self._spools: list[Growing] = []
+        self._tick: Timer | None = None
+        self._alone_since: int | None = None
+        self._inotify = new_inotify()
+        if self._inotify is not None:
+            loop.watch(self._inotify.fd, self._notified)
+
+    def follow(self, spool: Spool, path: str) -> None:
+        """Note the growth of a spool from now on; what is already there is noted at once."""
+        if self._marks.closed(spool.pack()):
+            return
+        self._spools.append(Growing(spool, path))
+        self._look()
+
+    def finish(self) -> None:
+        """The attempt is over: note the rest of every spool and close it. Later bytes are nobody's.
+
+        Raises OSError where the disk takes no marks; calling it again goes on where it stopped.
+        """
+        if self._tick is not None:
+            self._tick.cancel()
+        while self._spools:
+            growing = self._spools[-1]
+            offset = max(growing.size(), self._marks.end(growing.spool))
+            self._marks.append(Mark(growing.spool, offset, self._clock.now(), CLOSE))
+            os.close(growing.fd)
+            self._spools.pop()
+        self._marks.sync()
+
+    def _notified(self) -> None:
+        if self._inotify is not None:
+            self._inotify.drain()
+        if self._tick is None and self._spools:
+            self._tick = self._loop.after(self._pace(), self._look)
+
+    def _look(self) -> None:
+        try:
+            grown = sum([self._note(growing) for growing in self._spools])
+        except OSError as error:
+            # A full disk stops the marks, not the supervision: the bytes get their numbers when there is room again.
+            log(f"marks: {error}")
+            self._tick = self._loop.after(SLOWEST_TICK, self._look)
+            return
+        self._tick = None
+        if grown != 1:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = self._clock.boottime()
+        if self._inotify is None:
+            self._tick = self._loop.after(self._pace() if grown else POLL, self._look)
+            return
+        for growing in self._spools:
+            self._inotify.watch_once(growing.path)
+        # Bytes that came between the look and the watch would otherwise wait for the next write.
+        if any(growing.size() > self._marks.end(growing.spool) for growing in self._spools):
+            self._tick = self._loop.after(self._pace(), self._look)
+
+    def _note(self, growing: Growing) -> bool:
+        size = growing.size()
+        if size <= self._marks.end(growing.spool):
+            return False
+        self._marks.append(Mark(growing.spool, size, self._clock.now()))
+        if size - growing.written_back >= WRITEBACK:
+            start_writeback(growing.fd, growing.written_back, size - growing.written_back)
+            growing.written_back = size
+        return True
+
+    def _pace(self) -> float:
+        if self._alone_since is None:
+            return TICK
+        steady = (self._clock.boottime() - self._alone_since) / 1e6
+        return min(SLOWEST_TICK, TICK * 2 ** int(steady / CALM_AFTER))

@@ -1,0 +1,198 @@
+"""One attempt of one step: its directory, its wrapper process, and what its files say happened."""
+
+import json
+import os
+import signal
+import time
+from typing import NamedTuple
+
+from outlast.kernel.clock import Clock
+from outlast.kernel.home import AttemptDirectory, RunDirectory
+from outlast.kernel.marks import EVENT, MERGED, STDERR, STDOUT, Spool
+from outlast.kernel.plan import Json, Plan, Secrets
+from outlast.kernel.process import ProcessId
+from outlast.supervisor.command import problem_with, resolve
+
+WRAPPER = r"""
+attempt=$1; cwd=$2; shift 2
+{ read -r boot < /proc/sys/kernel/random/boot_id; read -r stat < /proc/$$/stat; } 2> /dev/null
+set -C
+echo "$$ ${boot:--} ${stat##*) }" > "$attempt/started" || exit 125
+set +C
+cd "$cwd" || exit 125
+trap : HUP INT QUIT TERM USR1 USR2
+( exec "$@" 2>&3 3>&- )
+code=$?
+echo "$code" > "$attempt/exitcode"
+exit "$code"
+"""
+"""Claims the start by an exclusive create, so that two supervisors start one child; records the exit code for
+whichever supervisor is there to read it. The traps keep it alive until then (a subshell sets them back to default,
+so the child has none). Both files are one short write: present as a whole or empty. Its own messages go to
+supervisor.log."""
+
+EMPTY_STARTED_PATIENCE = 2.0
+"""Seconds after which a `started` file without content means that its wrapper died before anything ran."""
+START_FIELD = 2 + 19
+"""Where `started` holds the start time: after pid and boot id come the fields of /proc/<pid>/stat from the third."""
+MAX_OUTPUT = 256 * 1024
+
+
+class Started(NamedTuple):
+    """What the `started` file says."""
+
+    process: ProcessId | None
+    """None while the file is empty, or when a settling supervisor created it so that nothing can start any more."""
+    sealed: bool
+    """Whether it was created to keep everybody from starting."""
+
+
+class Attempt:
+    """Runs at most once, whoever asks and however often."""
+
+    def __init__(
+        self, run: RunDirectory, plan: Plan, secrets: Secrets, step_no: int, number: int, clock: Clock
+    ) -> None:
+        self.plan = plan
+        self.step = plan.steps[step_no - 1]
+        self.step_no = step_no
+        self.number = number
+        self.directory: AttemptDirectory = run.attempt(self.step.id, number)
+        self._secrets = secrets
+        self._clock = clock
+
+    @property
+    def spools(self) -> list[Spool]:
+        streams = [STDOUT, STDERR, EVENT] if self.plan.streams == "separate" else [MERGED, EVENT]
+        return [Spool(self.step_no, self.number, stream) for stream in streams]
+
+    def spool_path(self, spool: Spool) -> str:
+        return self.directory.spool(spool.stream)
+
+    def problem(self) -> str | None:
+        """Why the step's command cannot start; None when it can."""
+        return problem_with(self.step.argv, self.step.cwd, self.step.env.get("PATH", ""))
+
+    def make_spools(self) -> None:
+        """Make the directory and the empty spools; those that are there stay as they are."""
+        os.makedirs(self.directory.path, exist_ok=True)
+        for spool in self.spools:
+            os.close(os.open(self.spool_path(spool), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def write_params(self) -> None:
+        """Leave the parameters where a Python workflow looks for them, before anything runs."""
+        with open(self.directory.params, "w", encoding="utf-8") as file:
+            json.dump(self.plan.params, file, ensure_ascii=False)
+
+    def spawn(self) -> int:
+        """Start the wrapper; its pid, which is also its process group."""
+        step, directory = self.step, self.directory
+        program = resolve(step.argv[0], step.cwd, step.env.get("PATH", "")) or step.argv[0]
+        out = self.directory.spool(STDOUT)
+        err = self.directory.spool(STDERR if self.plan.streams == "separate" else MERGED)
+        append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        return os.posix_spawn(
+            "/bin/sh",
+            ["/bin/sh", "-c", WRAPPER, "outlast", directory.path, step.cwd, program, *step.argv[1:]],
+            self.environment(),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, out, append, 0o600),
+                (os.POSIX_SPAWN_OPEN, 3, err, append, 0o600),
+            ],
+            setpgroup=0,
+            setsigmask=[],
+            setsigdef=[s for s in signal.valid_signals() if s not in (signal.SIGKILL, signal.SIGSTOP)],
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The child's environment: the plan's, the secrets', and what names this attempt and its files."""
+        directory = self.directory
+        return {
+            **self.step.env,
+            **self._secrets.env.get(self.step.id, {}),
+            "OUTLAST_EXECUTION_ID": self.plan.id,
+            "OUTLAST_STEP": self.step.id,
+            "OUTLAST_ATTEMPT": str(self.number),
+            "OUTLAST_IDEMPOTENCY_KEY": f"{self.plan.id}/{self.step.id}",
+            "OUTLAST_OUTPUT": directory.output,
+            "OUTLAST_EVENTS": directory.spool(EVENT),
+            "OUTLAST_PARAMS": directory.params,
+        }
+
+    def started(self) -> Started | None:
+        """Who claimed the start; None when nobody has."""
+        try:
+            with open(self.directory.started, encoding="ascii") as file:
+                text = file.read()
+        except FileNotFoundError:
+            return None
+        if text == "sealed\n":
+            return Started(None, True)
+        fields = text.split()
+        if not text.endswith("\n"):
+            return Started(None, False)
+        if len(fields) <= START_FIELD:  # no /proc: the pid alone
+            return Started(ProcessId(int(fields[0]), 0, self._clock.boot_id()), False)
+        return Started(ProcessId(int(fields[0]), int(fields[START_FIELD]), fields[1]), False)
+
+    def seal_start(self) -> bool:
+        """Keep everybody from ever starting this attempt; False when somebody has claimed or sealed it before."""
+        os.makedirs(self.directory.path, exist_ok=True)
+        try:
+            fd = os.open(self.directory.started, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            return False
+        try:
+            os.write(fd, b"sealed\n")
+        finally:
+            os.close(fd)
+        return True
+
+    def empty_for_long(self) -> bool:
+        """Whether `started` has been empty for so long that its wrapper must have died inside the create."""
+        try:
+            age = time.time() - os.stat(self.directory.started).st_mtime
+        except FileNotFoundError:
+            return False
+        return not 0 <= age < EMPTY_STARTED_PATIENCE
+
+    def exit_code(self) -> int | None:
+        """The recorded exit code; None while there is none."""
+        try:
+            with open(self.directory.exitcode, encoding="ascii") as file:
+                text = file.read()
+        except FileNotFoundError:
+            return None
+        return int(text) if text.endswith("\n") else None
+
+    def output(self) -> tuple[dict[str, Json] | None, str | None]:
+        """What the child left as its output, and why it could not be taken where it could not."""
+        try:
+            with open(self.directory.output, "rb") as file:
+                data = file.read(MAX_OUTPUT + 1)
+        except FileNotFoundError:
+            return None, None
+        except OSError as error:
+            return None, f"the output file cannot be read: {error.strerror}"
+        if not data.strip():
+            return None, None
+        if len(data) > MAX_OUTPUT:
+            return None, f"the output is larger than {MAX_OUTPUT // 1024} KiB"
+        try:
+            value: Json = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            return None, f"the output is not JSON: {error}"
+        return (value, None) if isinstance(value, dict) else (None, "the output is not a JSON object")
+
+    def sync(self) -> None:
+        """Make what the child left durable, before anybody is told that it ended."""
+        for path in [*map(self.spool_path, self.spools), self.directory.exitcode]:
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)

@@ -1,0 +1,114 @@
+"""A supervisor's life: take the run lock, take the execution over, see it to its end."""
+
+import os
+import signal
+import sys
+
+from outlast.kernel import supervision
+from outlast.kernel.clock import Clock
+from outlast.kernel.database import Database
+from outlast.kernel.home import RunDirectory, write_durably
+from outlast.kernel.locks import RunLock
+from outlast.kernel.plan import Plan, Secrets, decode_plan, decode_secrets
+from outlast.kernel.spawning import ACK_FD, Ack, Launcher, send_ack
+from outlast.kernel.status import ExecutionStatus
+from outlast.supervisor.execution import Execution
+from outlast.supervisor.libc import become_subreaper
+from outlast.supervisor.log import log
+from outlast.supervisor.loop import Loop
+from outlast.supervisor.recorder import Recorder
+
+
+def main(path: str, *, acknowledged: bool) -> None:
+    """Supervise the execution of a run directory; never returns."""
+    os.closerange(ACK_FD + 1 if acknowledged else ACK_FD, 65536)
+    os.umask(0o077)
+    os.chdir("/")
+    if acknowledged:
+        os.set_inheritable(ACK_FD, False)
+    # A child that survives a session's end must have a supervisor that does, too; `outlast cancel` is the way.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    run = RunDirectory(path)
+    lock = RunLock.acquire(run.run_lock)
+    if lock is None:
+        finish(Ack("held"), acknowledged)
+        return
+    become_subreaper()
+    supervise(run, lock, acknowledged=acknowledged)
+
+
+def supervise(run: RunDirectory, lock: RunLock, *, acknowledged: bool) -> None:
+    clock = Clock()
+    loop = Loop(clock)
+
+    def stand_down() -> None:
+        log("the store was migrated by a newer Outlast; its side takes over")
+        lock.release()
+        os._exit(0)
+
+    recorder = Recorder(Database(run.home, lock_timeout=None), loop, stand_down)
+    execution_id = os.path.basename(run.path)
+    seen: list[supervision.Seen | None] = []
+    recorder.read(lambda c: supervision.look(c, execution_id), seen.append)
+    while not seen:
+        loop.run_once()
+    found = seen[0]
+    problem = None if found is None else reason_not_to(found)
+    if found is None or problem is not None:
+        recorder.close()
+        finish(Ack(problem or "gone"), acknowledged)
+        return
+    execution = Execution(
+        run=run,
+        seen=found,
+        plan=plan_of(run, found),
+        secrets=secrets_of(run),
+        loop=loop,
+        recorder=recorder,
+        clock=clock,
+        launcher=Launcher(sys.executable, sys.path[0]),
+        acknowledge=lambda ack: send_ack(ack) if acknowledged else None,
+    )
+    execution.take_over()
+    while not execution.over:
+        loop.run_once()
+    recorder.close()
+    # The interpreter's own exit would close what is left outside the store lock.
+    os._exit(0)
+
+
+def reason_not_to(seen: supervision.Seen) -> str | None:
+    """Why there is nothing to supervise, as an Ack's result."""
+    if seen.status.terminal:
+        return "over"
+    if seen.status is ExecutionStatus.PENDING and not seen.claimed:
+        return "queued"
+    return None
+
+
+def plan_of(run: RunDirectory, seen: supervision.Seen) -> Plan:
+    """The plan as the store has it; the file beside it is mended where it is missing or different."""
+    try:
+        with open(run.plan, "rb") as file:
+            same = file.read() == seen.plan
+    except FileNotFoundError:
+        same = False
+    if not same:
+        write_durably(run.plan, seen.plan)
+    return decode_plan(seen.plan)
+
+
+def secrets_of(run: RunDirectory) -> Secrets | None:
+    """The secrets, None where the file is gone."""
+    try:
+        with open(run.secrets, "rb") as file:
+            return decode_secrets(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def finish(ack: Ack, acknowledged: bool) -> None:
+    if acknowledged:
+        send_ack(ack)
+    os._exit(0)

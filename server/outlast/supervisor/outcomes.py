@@ -1,0 +1,49 @@
+"""What an exit code, or its absence, says about how an attempt ended."""
+
+import signal
+
+from outlast.kernel.status import ExecutionStatus
+from outlast.kernel.supervision import Outcome
+
+FIRST_SIGNAL_CODE, LAST_SIGNAL_CODE = 129, 192
+"""What a shell makes of a child that a signal ended: 128 + signal. A child may also exit with such a code itself."""
+
+
+def of_exit(code: int) -> Outcome:
+    """The outcome of an attempt that ended by itself."""
+    if code == 0:
+        return Outcome(ExecutionStatus.COMPLETED, "exit code 0", 0)
+    number = signal_of(code)
+    if number is None:
+        return Outcome(ExecutionStatus.FAILED, f"exit code {code}", code)
+    reason = f"exit code {code}: probably ended by {name_of(number)}"
+    return Outcome(ExecutionStatus.FAILED, reason, code, number, False)
+
+
+def of_stop(status: ExecutionStatus, reason: str, code: int | None, killed: bool) -> Outcome:
+    """The outcome of an attempt that was ended on purpose: the purpose is the first cause, whatever the exit code."""
+    if code is not None:
+        number = signal_of(code)
+        return Outcome(status, reason, code, number, None if number is None else False)
+    # Without an exit code the wrapper died too, and only KILL does that to it.
+    return Outcome(status, reason, None, signal.SIGKILL if killed else None, True if killed else None)
+
+
+def of_interruption(same_boot: bool) -> Outcome:
+    """The outcome of an attempt that is gone without an exit code: nobody can know it."""
+    if not same_boot:
+        return Outcome(ExecutionStatus.LOST, "host restarted")
+    return Outcome(ExecutionStatus.LOST, "interrupted: its wrapper was killed before it could record an exit code")
+
+
+def signal_of(code: int) -> int | None:
+    if not FIRST_SIGNAL_CODE <= code <= LAST_SIGNAL_CODE:
+        return None
+    return code - 128 if code - 128 in signal.valid_signals() else None
+
+
+def name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,100 @@
+"""The supervisor's writes to the store, on a thread of their own: watching the child never waits for the database."""
+
+import os
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from outlast.kernel.database import Connection, Database, StoreConnection, data_version
+from outlast.kernel.errors import StoreError, StoreTooNew
+from outlast.supervisor.log import log
+from outlast.supervisor.loop import Loop
+
+T = TypeVar("T")
+Rule = Callable[[Connection], T]
+
+MAX_DELAY = 2.0
+
+
+class Recorder:
+    """Runs rules in the order given and retries each until the store takes it: a supervisor never gives up.
+
+    The one exception is a store that a newer Outlast has migrated: then `on_too_new` is called, on the loop's
+    thread, and nothing more is written.
+    """
+
+    def __init__(self, database: Database, loop: Loop, on_too_new: Callable[[], None]) -> None:
+        self._database = database
+        self._loop = loop
+        self._on_too_new = on_too_new
+        self._connection: StoreConnection | None = None
+        self._rules: queue.SimpleQueue[tuple[Rule[Any], bool, Callable[[Any], None]]] = queue.SimpleQueue()
+        self._data_version = -1
+        threading.Thread(target=self._run, name="recorder", daemon=True).start()
+
+    def write(self, rule: Rule[T], then: Callable[[T], None]) -> None:
+        """Run a write rule; `then` gets its result on the loop's thread."""
+        self._rules.put((rule, True, then))
+
+    def read(self, query: Rule[T], then: Callable[[T], None]) -> None:
+        """Run a query; `then` gets its result on the loop's thread."""
+        self._rules.put((query, False, then))
+
+    def changed(self, connection: Connection) -> bool:
+        """Inside a query: whether anybody else has committed since the last time this was asked."""
+        version = data_version(connection)
+        changed, self._data_version = version != self._data_version, version
+        return changed
+
+    def close(self) -> None:
+        """Close the connection; call it as the last thing, from the loop's thread."""
+        done = threading.Event()
+
+        def close(_connection: Connection) -> None:
+            if self._connection is not None:
+                self._database.close(self._connection)
+                self._connection = None
+            done.set()
+
+        self._rules.put((close, False, lambda _none: None))
+        done.wait()
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except BaseException:  # noqa: BLE001 (nothing may end this thread unseen)
+            # A supervisor without its recorder would watch for ever and tell nobody. Its successor adopts.
+            traceback.print_exc()
+            os._exit(70)
+
+    def _serve(self) -> None:
+        while True:
+            rule, writes, then = self._rules.get()
+            delay = 0.05
+            while True:
+                try:
+                    result = self._attempt(rule, writes)
+                    break
+                except StoreTooNew:
+                    self._loop.call_from_thread(self._on_too_new)
+                    return
+                except StoreError as error:
+                    log(f"store: {error}")
+                    self._reopen()
+                    time.sleep(delay)
+                    delay = min(delay * 2, MAX_DELAY)
+            self._loop.call_from_thread(lambda then=then, result=result: then(result))
+
+    def _attempt(self, rule: Rule[T], writes: bool) -> T:
+        if self._connection is None:
+            self._connection = self._database.connect(cache_kib=256)
+        return self._database.write(self._connection, rule) if writes else self._database.read(self._connection, rule)
+
+    def _reopen(self) -> None:
+        """The file may have been replaced, or the disk may be back: the next attempt starts afresh."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._database.close(connection)

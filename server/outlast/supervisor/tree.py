@@ -1,0 +1,75 @@
+"""Everything that an attempt started, wherever it went: found, counted, ended."""
+
+import os
+import signal
+import sys
+
+from outlast.kernel.clock import Clock
+from outlast.kernel.plan import Json
+from outlast.kernel.process import ProcessId, descendants
+from outlast.supervisor.log import log
+
+if sys.platform == "linux":
+    from outlast.kernel.procfs import command_of, marker_of, processes, writers
+else:
+    from outlast.kernel.ps import command_of, marker_of, processes, writers
+
+
+class Tree:
+    """The processes of one attempt: its group, what descends from this supervisor, what carries the execution's
+    marker and what holds its spools open for writing. Processes whose marker names another execution are spared:
+    a nested `outlast run` is an execution of its own.
+    """
+
+    def __init__(self, execution_id: str, leader: ProcessId | None, spools: list[str], clock: Clock) -> None:
+        self._execution_id = execution_id
+        self._leader = leader
+        self._spools = set(spools)
+        self._clock = clock
+
+    def members(self, *, holders: bool = True) -> list[ProcessId]:
+        """Who is alive. `holders` also asks every process for its open files, which takes longer."""
+        boot_id = self._clock.boot_id()
+        own = os.getpid()
+        table = list(processes())
+        below = descendants(own, table)
+        holding = writers(self._spools) if holders else set[int]()
+        found: list[ProcessId] = []
+        for entry in table:
+            if entry.pid == own:
+                continue
+            marker = marker_of(entry.pid)
+            if marker is not None and marker != self._execution_id:
+                continue
+            if (
+                marker == self._execution_id
+                or entry.pid in below
+                or entry.pid in holding
+                or self._in_group(entry.group, boot_id)
+            ):
+                found.append(ProcessId(entry.pid, entry.start, boot_id))
+        return found
+
+    def signal(self, number: int) -> int:
+        """Send a signal to every member; how many there were."""
+        boot_id = self._clock.boot_id()
+        members = self.members()
+        for member in members:
+            try:
+                member.signal(boot_id, number)
+            except PermissionError as error:
+                log(f"process {member.pid} ({command_of(member.pid)}) cannot be signalled: {error}")
+        return len(members)
+
+    def kill(self) -> int:
+        """Kill every member at once; how many there were. Call again until there are none: they may be forking."""
+        return self.signal(signal.SIGKILL)
+
+    def leftovers(self) -> list[dict[str, Json]]:
+        """Who lives on, for people."""
+        return [{"pid": m.pid, "command": command_of(m.pid)} for m in self.members(holders=False)]
+
+    def _in_group(self, group: int, boot_id: str) -> bool:
+        # A group's number is given to no other process while any member lives; the caller only asks of a group
+        # whose leader it has verified.
+        return self._leader is not None and self._leader.boot_id == boot_id and group == self._leader.pid

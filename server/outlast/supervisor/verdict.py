@@ -1,0 +1,26 @@
+"""A supervisor's verdict in the run directory, so that a second one never says something else."""
+
+import json
+import os
+
+from outlast.kernel.home import RunDirectory
+from outlast.kernel.status import ExecutionStatus
+from outlast.kernel.supervision import Outcome
+
+
+def write_outcome(run: RunDirectory, outcome: Outcome) -> None:
+    """Leave the verdict before the store is told. Not synced: after a power cut the files it follows from decide."""
+    aside = run.outcome + ".tmp"
+    with open(aside, "w", encoding="utf-8") as file:
+        json.dump(outcome._asdict(), file)
+    os.rename(aside, run.outcome)
+
+
+def read_outcome(run: RunDirectory) -> Outcome | None:
+    """The verdict of an earlier supervisor; None where there is none that can be read."""
+    try:
+        with open(run.outcome, encoding="utf-8") as file:
+            fields = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return None
+    return Outcome(**fields | {"status": ExecutionStatus(fields["status"])})
