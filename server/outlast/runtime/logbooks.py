@@ -1,5 +1,7 @@
 """The logs of executions: read wherever they are, and moved into the store when there is time."""
 
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ T = TypeVar("T")
 
 KEPT_READERS = 32
 """Readers of live logs that are kept: each has an index of what it has read, so that the next look is short."""
+EXIT_PATIENCE = 2.0
+"""Seconds that a supervisor has for exiting after it has settled its execution."""
 EVERYTHING = LogFilter()
 
 
@@ -90,8 +94,8 @@ class Logbooks:
             if not Path(run.path).is_dir():
                 make_empty(run)
             sealed = seal(number, run, decode_plan(plan), write, read=read, masks=masks_of(run))
-            # A supervisor that is about to exit still writes its own log there.
-            if sealed.finished and not run_lock_held(run.run_lock):
+            # The supervisor that has just settled it is about to exit and still has its own log there.
+            if sealed.finished and free_within(run.run_lock, EXIT_PATIENCE):
                 remove_run_directory(run)
             return sealed
 
@@ -104,6 +108,15 @@ class Logbooks:
         for row in await self._store.read(reading.live):
             if row.supervisor is not None:
                 await self.seal(row.number, row.id)
+        await self._remove_finished()
+
+    async def _remove_finished(self) -> None:
+        """Remove the run directories that a process which died after sealing has left."""
+        names = await anyio.to_thread.run_sync(os.listdir, self._home.runs)
+        for execution_id in await self._store.read(lambda c: reading.finished(c, names)):
+            run = self._home.run(execution_id)
+            if not await anyio.to_thread.run_sync(run_lock_held, run.run_lock):
+                await anyio.to_thread.run_sync(remove_run_directory, run)
 
     async def close(self) -> None:
         await self._store.browse(lambda _: self._forget())
@@ -149,6 +162,16 @@ class Logbooks:
         else:
             entries = reader.last(query.limit, query.wanted)
         return LogPage(tuple(entries), reader.count())
+
+
+def free_within(run_lock: str, seconds: float) -> bool:
+    """Whether a run lock is free, or becomes so soon. Blocks."""
+    deadline = time.monotonic() + seconds
+    while run_lock_held(run_lock):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def masks_of(run: RunDirectory) -> list[bytes]:

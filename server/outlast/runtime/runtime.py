@@ -177,12 +177,27 @@ async def open_runtime(options: Options) -> AsyncGenerator[Runtime]:
         workflows = Workflows(options)
         starter = Starter(options, store, store_id, (name, launcher), workflows, supervisors)
         runtime = Runtime(options, store, workflows, starter, supervisors)
-        async with anyio.create_task_group() as group:
+        try:
             if options.background:
-                group.start_soon(runtime.look_after_everything)
-            try:
+                async with looked_after(runtime):
+                    yield runtime
+            else:
                 yield runtime
-            finally:
-                group.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await runtime.close()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await runtime.close()
+
+
+@asynccontextmanager
+async def looked_after(runtime: Runtime) -> AsyncGenerator[None]:
+    """Keep looking after everything meanwhile. An error of the caller's comes out as it is, in no group."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(runtime.look_after_everything)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 (raised again below, out of the task group)
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

@@ -11,7 +11,7 @@ from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home, RunDirectory, write_durably
 from outlast.kernel.locks import run_lock_held
-from outlast.kernel.process import await_end
+from outlast.kernel.process import ProcessId, await_end
 from outlast.kernel.spawning import Ack, Launcher
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime import library
@@ -22,7 +22,7 @@ from outlast.storage.store import Store
 MUTE_AFTER = 5.0
 """Seconds without an answer to a cancel request after which its supervisor is killed and replaced."""
 RESPAWN_AFTER = 1.0
-"""Seconds between two supervisors that this process starts for the same execution."""
+"""Seconds between two supervisors that this process starts for the same execution when the first said nothing."""
 
 
 class Supervisors:
@@ -37,11 +37,31 @@ class Supervisors:
         self._unanswered: dict[int, float] = {}
 
     async def start(self, claim: Claim) -> Ack:
-        """Start a claimed execution's supervisor and wait for its word."""
+        """Start a claimed execution's supervisor and wait for its word; one that dies without it is replaced once.
+
+        After that the next reconciling takes over, in its own rhythm.
+        """
+        ack = await self._start(claim)
+        if ack.result != "silent":
+            return ack
+        row = await self._store.read(lambda c: reading.live_row(c, claim.number))
+        if row is None or not await anyio.to_thread.run_sync(self._orphaned, row):
+            return ack
+        seen = row.claimed_at
+        if row.status is ExecutionStatus.PENDING and seen is not None:
+            claimed = await self._store.write(lambda c: claims.reclaim(c, row.number, seen, self._clock.now()))
+            acks = [await self._start(again) for again in claimed]
+            return acks[0] if acks else ack
+        return await self._start(claim)
+
+    async def _start(self, claim: Claim) -> Ack:
         self._spawned[claim.number] = anyio.current_time()
         run = self._home.run(claim.id)
         await self._restore_plan(claim.number, run)
-        return await anyio.to_thread.run_sync(self._launch, run)
+        ack = await anyio.to_thread.run_sync(self._launch, run)
+        if ack.result != "silent":
+            self._spawned.pop(claim.number, None)
+        return ack
 
     async def start_all(self, claimed: Iterable[Claim]) -> None:
         async with anyio.create_task_group() as group:
@@ -83,7 +103,7 @@ class Supervisors:
     async def nudge(self, number: int) -> None:
         """Have an execution's supervisor look at its requests now; one that died is replaced."""
         execution = await self._store.read(lambda c: reading.execution(c, number))
-        if execution.supervisor is None or not execution.supervisor.signal(self._clock.boot_id(), signal.SIGUSR1):
+        if execution.supervisor is None or not await self._signal(execution.supervisor, signal.SIGUSR1):
             await self.look_after(execution)
 
     def _orphaned(self, row: LiveRow) -> bool:
@@ -121,10 +141,16 @@ class Supervisors:
         if anyio.current_time() - since < MUTE_AFTER:
             return
         del self._unanswered[row.number]
-        if row.supervisor.signal(self._clock.boot_id(), signal.SIGKILL):
+        if await self._signal(row.supervisor, signal.SIGKILL):
             # A process that cannot die keeps its run lock, and the new supervisor then leaves it alone.
-            await anyio.to_thread.run_sync(await_end, row.supervisor, self._clock.boot_id(), MUTE_AFTER)
+            await anyio.to_thread.run_sync(self._await_end, row.supervisor)
         await self.start(Claim(row.number, row.id))
+
+    async def _signal(self, process: ProcessId, number: int) -> bool:
+        return await anyio.to_thread.run_sync(lambda: process.signal(self._clock.boot_id(), number))
+
+    def _await_end(self, process: ProcessId) -> bool:
+        return await_end(process, self._clock.boot_id(), MUTE_AFTER)
 
     def _launch(self, run: RunDirectory) -> Ack:
         if not Path(self._launcher.library).is_dir():

@@ -20,7 +20,8 @@ def take(connection: sqlite3.Connection, home: Home, kind: str, *, kept: int = K
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     path = f"{home.backups}/{kind}-{stamp}-{time.time_ns() // 1000 % 1_000_000:06d}.db"
     copy(connection, path)
-    for name in listed(home, kind)[:-kept]:
+    names = listed(home, kind)
+    for name in names[: max(0, len(names) - kept)]:
         os.unlink(f"{home.backups}/{name}")
     return path
 
@@ -63,13 +64,20 @@ def open_copy(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{quoted(path)}?mode=ro&immutable=1", uri=True, isolation_level=None)
     try:
         found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'executions'").fetchone()[0]
+        # Other programs' databases have tables called executions too; ours have had a schema version from the start.
+        tables = connection.execute(
+            "SELECT count(*) FROM sqlite_schema WHERE name IN ('executions', 'payloads')"
+            " AND (SELECT user_version FROM pragma_user_version) > 0"
+        ).fetchone()[0]
     except sqlite3.DatabaseError as error:
         connection.close()
         raise InvalidInput(f"{path} is not a backup of an Outlast database: {error}.") from error
-    if found != "ok" or not tables:
+    if tables != 2:
         connection.close()
-        raise InvalidInput(f"{path} is not a sound backup of an Outlast database: {found}.")
+        raise InvalidInput(f"{path} is not a backup of an Outlast database.", next="outlast db backup")
+    if found != "ok":
+        connection.close()
+        raise InvalidInput(f"{path} is damaged: {found}.", next="restore another backup")
     return connection
 
 

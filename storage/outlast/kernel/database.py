@@ -5,6 +5,7 @@ Opening, writing, checkpointing and closing happen under the store lock; reading
 writer answers "database is locked".
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Generator
@@ -47,8 +48,10 @@ class Database:
     """A home's database file and the lock in front of it. Holds no connection."""
 
     def __init__(self, home: Home, *, lock_timeout: float | None = LOCK_TIMEOUT) -> None:
+        """Raises StoreUnreachable where the home is missing or not writable."""
         self.home = home
-        self.lock = StoreLock(home.store_lock)
+        with translated(home.database):
+            self.lock = StoreLock(home.store_lock)
         self.lock_timeout = lock_timeout
 
     def connect(self, *, cache_kib: int = 2048) -> StoreConnection:
@@ -57,10 +60,12 @@ class Database:
         Raises StoreTooNew for a newer schema, StoreUnreachable, StoreDamaged, StoreBusy.
         """
         with translated(self.home.database), self.lock.held(self.lock_timeout):
+            create_private(self.home.database)
             connection = sqlite3.connect(
                 self.home.database, isolation_level=None, check_same_thread=False, factory=StoreConnection
             )
             try:
+                connection.text_factory = lenient
                 for pragma in PRAGMAS.strip().splitlines():
                     connection.execute(pragma)
                 connection.execute(f"PRAGMA cache_size = -{cache_kib}")
@@ -78,7 +83,9 @@ class Database:
             try:
                 return query(connection)
             finally:
-                connection.execute("COMMIT")
+                # After some errors (I/O) SQLite has ended the transaction by itself.
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
 
     def close(self, connection: sqlite3.Connection) -> None:
         with self.lock.held(self.lock_timeout):
@@ -87,11 +94,7 @@ class Database:
     def write(self, connection: StoreConnection, rule: Callable[[sqlite3.Connection], T]) -> T:
         """Run one write rule as one transaction: all of it is durable on return, or none of it happened."""
         with translated(self.home.database), self.lock.held(self.lock_timeout):
-            if identity(self.home.database) != connection.file:
-                raise StoreUnreachable(
-                    f"{self.home.database} is no longer the file that was opened; nothing was written to it.",
-                    next="restart the program that says so; restore copies with `outlast db restore`",
-                )
+            self.check_file(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 if schema_version(connection) > SCHEMA_VERSION:
@@ -105,10 +108,34 @@ class Database:
                 raise
             return result
 
+    def check_file(self, connection: StoreConnection) -> None:
+        """Raise StoreUnreachable where the database was deleted or replaced since it was opened."""
+        if identity(self.home.database) != connection.file:
+            raise StoreUnreachable(
+                f"{self.home.database} is no longer the file that was opened; nothing was written to it.",
+                next="restart the program that says so; restore copies with `outlast db restore`",
+            )
+
 
 def data_version(connection: sqlite3.Connection) -> int:
     """A number that changes whenever another connection commits; costs microseconds."""
     return connection.execute("PRAGMA data_version").fetchone()[0]
+
+
+def create_private(path: str) -> None:
+    """Make a missing database an empty file that nobody else may read; SQLite gives its WAL the same rights.
+
+    One that exists is not opened: closing a descriptor of it would drop the locks that SQLite holds on it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+
+
+def lenient(text: bytes) -> str:
+    """Text of the database. Damaged bytes must reach the checksum that tells, not end the query that met them."""
+    return text.decode("utf-8", "replace")
 
 
 def identity(path: str) -> tuple[int, int]:
@@ -122,9 +149,14 @@ def identity(path: str) -> tuple[int, int]:
 
 @contextmanager
 def translated(path: str) -> Generator[None]:
-    """SQLite's errors in the words of kernel.errors."""
+    """Errors of SQLite and of the files beside the database in the words of kernel.errors."""
     try:
         yield
+    except OSError as error:
+        if error.errno not in OS_KINDS:
+            raise
+        kind, following = OS_KINDS[error.errno]
+        raise kind(f"{path}: {error}.", next=following) from error
     except sqlite3.Error as error:
         # The low byte is the primary code: https://sqlite.org/rescode.html#extrc
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -136,13 +168,25 @@ def translated(path: str) -> Generator[None]:
         raise
 
 
+FULL = (StoreFull, "free some disk space, then try again")
+UNREACHABLE = (StoreUnreachable, "make the directory and the database writable for you")
 KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: (StoreBusy, "try again"),
-    sqlite3.SQLITE_FULL: (StoreFull, "free some disk space, then try again"),
+    sqlite3.SQLITE_FULL: FULL,
     sqlite3.SQLITE_CORRUPT: (StoreDamaged, "outlast db check, then outlast db restore"),
     sqlite3.SQLITE_NOTADB: (StoreDamaged, "outlast db check, then outlast db restore"),
     sqlite3.SQLITE_IOERR: (StoreError, "look at the disk (dmesg, df), then try again"),
-    sqlite3.SQLITE_READONLY: (StoreUnreachable, "make the directory and the database writable for you"),
-    sqlite3.SQLITE_CANTOPEN: (StoreUnreachable, "make the directory and the database writable for you"),
-    sqlite3.SQLITE_PERM: (StoreUnreachable, "make the directory and the database writable for you"),
+    sqlite3.SQLITE_READONLY: UNREACHABLE,
+    sqlite3.SQLITE_CANTOPEN: UNREACHABLE,
+    sqlite3.SQLITE_PERM: UNREACHABLE,
+}
+OS_KINDS: dict[int | None, tuple[type[StoreError], str]] = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EACCES: UNREACHABLE,
+    errno.EPERM: UNREACHABLE,
+    errno.EROFS: UNREACHABLE,
+    errno.ENOENT: UNREACHABLE,
+    errno.ENOTDIR: UNREACHABLE,
 }

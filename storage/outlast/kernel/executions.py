@@ -49,7 +49,7 @@ def create(connection: sqlite3.Connection, home: Home, plan: Plan, now: int) -> 
     if plan.concurrency_key is not None:
         resolve_conflict(connection, plan, now)
     number = next_number(connection, home)
-    insert(connection, plan, number, user, now)
+    insert(connection, plan, number, user, now, idempotency_key=plan.idempotency_key)
     events.record(connection, number, now, "created")
     stamp(connection, number)
     return Created(number, plan.id, False, claims.claim_next(connection, now))
@@ -63,13 +63,18 @@ def reinsert(connection: sqlite3.Connection, home: Home, plan: Plan, number: int
     """
     if number is None:
         number = next_number(connection, home)
-    insert(connection, plan, number, named(connection, "user", plan.user), now)
+    user, key = named(connection, "user", plan.user), plan.idempotency_key
+    if key is not None and connection.execute(SQL["by_idempotency_key"], (user, key)).fetchone() is not None:
+        key = None  # the backup knows an earlier execution under it
+    insert(connection, plan, number, user, now, idempotency_key=key)
     events.record(connection, number, now, "reinserted")
     stamp(connection, number)
     return number
 
 
-def insert(connection: sqlite3.Connection, plan: Plan, number: int, user: int, now: int) -> None:
+def insert(
+    connection: sqlite3.Connection, plan: Plan, number: int, user: int, now: int, *, idempotency_key: str | None
+) -> None:
     """The rows of a new execution."""
     connection.execute(
         SQL["insert"],
@@ -86,7 +91,7 @@ def insert(connection: sqlite3.Connection, plan: Plan, number: int, user: int, n
             "labels": optional(plan.labels),
             "metadata": optional(plan.metadata),
             "binary_path": plan.steps[0].argv[0],
-            "idempotency_key": plan.idempotency_key,
+            "idempotency_key": idempotency_key,
             "request_hash": bytes.fromhex(plan.request_hash),
             "concurrency_key": plan.concurrency_key,
             "on_conflict": plan.on_conflict,
@@ -133,14 +138,37 @@ def resolve_conflict(connection: sqlite3.Connection, plan: Plan, now: int) -> No
 
 def next_number(connection: sqlite3.Connection, home: Home) -> int:
     """The next number: above every one ever given, also when the database was restored from an older copy."""
-    (highest,) = connection.execute(SQL["highest_number"]).fetchone()
-    fd = os.open(home.numbers, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    number = max(highest_number(connection), kept_number(home)) + 1
+    keep_number(home, number)
+    return number
+
+
+def highest_number(connection: sqlite3.Connection) -> int:
+    """The highest number that this database has given."""
+    return connection.execute(SQL["highest_number"]).fetchone()[0]
+
+
+def kept_number(home: Home) -> int:
+    """The highest number that may have been given, as the file beside the database knows it."""
     try:
-        number = max(highest, int(os.pread(fd, 32, 0) or 0)) + 1
+        fd = os.open(home.numbers, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        text = os.pread(fd, 32, 0).strip()
+    finally:
+        os.close(fd)
+    # A power cut may leave the file empty or full of zero bytes; the database then knows by itself.
+    return int(text) if text.isdigit() else 0
+
+
+def keep_number(home: Home, number: int) -> None:
+    """Keep beside the database that `number` may have been given."""
+    fd = os.open(home.numbers, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
         os.pwrite(fd, b"%-20d\n" % number, 0)
     finally:
         os.close(fd)
-    return number
 
 
 def version_of(connection: sqlite3.Connection, plan: Plan, now: int) -> int:

@@ -22,6 +22,11 @@ def format_id(raw: bytes) -> str:
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
+def is_id(text: str) -> bool:
+    """Whether this is a UUID as `format_id` writes it."""
+    return UUID.match(text) is not None
+
+
 def parse_id(text: str) -> bytes:
     """The 16 bytes of a UUID's text form."""
     return bytes.fromhex(text.replace("-", ""))
@@ -34,4 +39,4 @@ def parse_handle(handle: str | int) -> int | bytes | None:
     text = handle.strip().lower()
     if match := HANDLE.match(text):
         return int(match[1]) or None
-    return parse_id(text) if UUID.match(text) else None
+    return parse_id(text) if is_id(text) else None

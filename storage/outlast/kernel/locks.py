@@ -104,10 +104,18 @@ class StoreLock:
         else:
             if not self._turn.acquire(timeout=timeout):
                 raise self._busy(timeout)
-            grant = Grant(self._fd, self._turn)
+            try:
+                grant = Grant(self._fd, self._turn)
+            except BaseException:  # no descriptor or no thread left: another time there will be
+                self._turn.release()
+                raise
             if not grant.wait(timeout):
                 raise self._busy(timeout)
-        os.pwrite(self._fd, b"%-20d\n" % os.getpid(), 0)
+        try:
+            os.pwrite(self._fd, b"%-20d\n" % os.getpid(), 0)
+        except OSError:  # a full disk: the lock must not stay taken by somebody who was told no
+            self._release()
+            raise
 
     def _release(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
@@ -128,21 +136,29 @@ class Grant:
     """One bounded wait for a flock, on a thread of its own."""
 
     def __init__(self, fd: int, turn: threading.Lock) -> None:
-        self._fd = fd
+        # Its own descriptor of the same lock: a grant may come after the asker has closed the other one.
+        self._fd = os.dup(fd)
         self._turn = turn
         self._state = threading.Lock()
         self._given_up = False
         self._granted = threading.Event()
-        threading.Thread(target=self._wait, name="store-lock", daemon=True).start()
+        try:
+            threading.Thread(target=self._wait, name="store-lock", daemon=True).start()
+        except BaseException:
+            os.close(self._fd)
+            raise
 
     def _wait(self) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        with self._state:
-            if not self._given_up:
-                self._granted.set()
-                return
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-        self._turn.release()
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            with self._state:
+                if not self._given_up:
+                    self._granted.set()
+                    return
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            self._turn.release()
+        finally:
+            os.close(self._fd)
 
     def wait(self, timeout: float) -> bool:
         """True once the lock is ours. After False nobody needs to do anything: a late grant is given back."""

@@ -106,17 +106,26 @@ class MarkWriter:
     def __init__(self, path: str) -> None:
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self.reader = MarkReader()
+        self._torn = True
+        """Whether the file may end inside a record: not known yet, or the last write failed."""
         self._pad()
         self.reader.read(self.fd)
 
     def append(self, mark: Mark) -> None:
-        """Write one record; a short write is padded so that the next record starts on its boundary."""
+        """Write one record; a short write is padded so that the next record starts on its boundary.
+
+        OSError where the disk does not take it. The next call then pads first.
+        """
         at = max(mark.at, self.reader.last_at)
         data = mark._replace(at=at).encode()
+        self._pad()
+        self._torn = True
         if os.write(self.fd, data) != RECORD:
             self._pad()
+            self._torn = True
             if os.write(self.fd, data) != RECORD:
                 raise OSError("marks: the disk takes only part of a record")
+        self._torn = False
         self.reader.read(self.fd)
 
     def end(self, spool: int) -> int:
@@ -133,5 +142,6 @@ class MarkWriter:
         os.close(self.fd)
 
     def _pad(self) -> None:
-        if torn := os.fstat(self.fd).st_size % RECORD:
+        while self._torn and (torn := os.fstat(self.fd).st_size % RECORD):
             os.write(self.fd, bytes(RECORD - torn))
+        self._torn = False

@@ -84,10 +84,13 @@ def decode_plan(data: bytes) -> Plan:
     Fields of later formats that this code does not know are ignored within one format number.
     """
     document: dict[str, Any] = json.loads(data)
-    if document.get("format") != FORMAT:
-        raise ValueError(f"not a plan of format {FORMAT}")
-    document["steps"] = [StepPlan(**known(StepPlan._fields, step)) for step in document["steps"]]
-    return Plan(**known(Plan._fields, document))
+    try:
+        if document.get("format") != FORMAT:
+            raise ValueError(f"not a plan of format {FORMAT}")
+        document["steps"] = [StepPlan(**known(StepPlan._fields, step)) for step in document["steps"]]
+        return Plan(**known(Plan._fields, document))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a whole plan: {error}") from error
 
 
 def known(fields: tuple[str, ...], document: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ class Stat(NamedTuple):
     """Who a process is and whom it belongs to."""
 
     pid: int
-    state: str
+    alive: bool
+    """A zombie is dead, unless other threads of it still run and hold its files and locks."""
     parent: int
     group: int
     start: int

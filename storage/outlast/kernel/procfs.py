@@ -23,13 +23,14 @@ def parse_stat(line: bytes) -> Stat:
     head, _, tail = line.rpartition(b")")
     fields = tail.split()
     pid = int(head.split(b" ", 1)[0])
-    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]))
+    alive = fields[0] not in (b"Z", b"X") or int(fields[17]) > 1
+    return Stat(pid, alive, int(fields[1]), int(fields[2]), int(fields[19]))
 
 
 def start_of(pid: int) -> int | None:
     """When a living process started, None for dead ones and zombies."""
     entry = stat(pid)
-    return None if entry is None or entry.state in "ZX" else entry.start
+    return None if entry is None or not entry.alive else entry.start
 
 
 def processes() -> Iterator[Stat]:
@@ -37,7 +38,7 @@ def processes() -> Iterator[Stat]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             entry = stat(int(name))
-            if entry is not None and entry.state not in "ZX":
+            if entry is not None and entry.alive:
                 yield entry
 
 

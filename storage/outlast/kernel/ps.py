@@ -15,12 +15,12 @@ def stat(pid: int) -> Stat | None:
 def start_of(pid: int) -> int | None:
     """When a living process started (seconds since the epoch), None for dead ones and zombies."""
     entry = stat(pid)
-    return None if entry is None or entry.state == "Z" else entry.start
+    return None if entry is None or not entry.alive else entry.start
 
 
 def processes() -> Iterator[Stat]:
     """Every process that is not a zombie."""
-    yield from (entry for entry in ask("-A") if entry.state != "Z")
+    yield from (entry for entry in ask("-A") if entry.alive)
 
 
 def marker_of(pid: int) -> str | None:
@@ -43,7 +43,7 @@ def ask(*which: str) -> list[Stat]:
     for line in run(*which, "-o", "pid=,stat=,ppid=,pgid=,lstart=").splitlines():
         pid, state, parent, group, *started = line.split()
         start = int(time.mktime(time.strptime(" ".join(started), "%a %b %d %H:%M:%S %Y")))
-        entries.append(Stat(int(pid), state[0], int(parent), int(group), start))
+        entries.append(Stat(int(pid), state[0] != "Z", int(parent), int(group), start))
     return entries
 
 

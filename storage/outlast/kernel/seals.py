@@ -73,7 +73,7 @@ def finish(connection: sqlite3.Connection, number: int, seen: Seal, late_bytes: 
     longer the one seen, the log is finished already or the execution is not settled.
     """
     moved = seen._replace(position=seen.position or "")
-    if not _move(connection, number, seen, moved, late_bytes):
+    if not seen.settled or not _move(connection, number, seen, moved, late_bytes):
         return False
     connection.execute(SQL["finish"], (seen.lines, number))
     stamp(connection, number)
@@ -83,7 +83,7 @@ def finish(connection: sqlite3.Connection, number: int, seen: Seal, late_bytes: 
 def _move(connection: sqlite3.Connection, number: int, seen: Seal, moved: Seal, late_bytes: int) -> bool:
     """Compare and swap: the seal becomes `moved` where it still is `seen`."""
     now = look(connection, number)
-    if now is None or now.log_lines is not None or now[:2] != seen[:2]:
+    if now is None or now.log_lines is not None or (now.lines, now.position) != (seen.lines, seen.position):
         return False
     connection.execute(SQL["move_seal"], (number, moved.lines, moved.position, late_bytes))
     return True

@@ -1,5 +1,6 @@
 """One SQLite connection on a thread of its own, driven from the event loop."""
 
+import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -19,8 +20,9 @@ class ThreadConnection(aiosqlite.Connection):
     """
 
     def __init__(self, database: Database, *, cache_kib: int) -> None:
-        super().__init__(lambda: database.connect(cache_kib=cache_kib), iter_chunk_size=64)
+        super().__init__(lambda: self._open(cache_kib), iter_chunk_size=64)
         self._database = database
+        self._opened: StoreConnection | None = None
 
     async def run(self, function: Callable[[StoreConnection], T]) -> T:
         """The function's result; SQLite's errors come as kernel.errors."""
@@ -31,9 +33,24 @@ class ThreadConnection(aiosqlite.Connection):
         if self._connection is None:
             return
         try:
-            await self._on_thread(self._database.close, self._conn)
+            await self._on_thread(self._close)
         finally:
             await super().close()
+
+    def stop(self) -> asyncio.Future[None] | None:
+        """End the thread. Also closes what was opened for a caller who no longer waits for it."""
+        # aiosqlite leaves both without types.
+        self._tx.put_nowait((None, self._close))  # pyright: ignore[reportUnknownMemberType]
+        return super().stop()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    def _open(self, cache_kib: int) -> StoreConnection:
+        self._opened = self._database.connect(cache_kib=cache_kib)
+        return self._opened
+
+    def _close(self) -> None:
+        connection, self._opened = self._opened, None
+        if connection is not None:
+            self._database.close(connection)
 
     async def _on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # aiosqlite leaves this method without types.

@@ -3,7 +3,8 @@
 import sqlite3
 from dataclasses import dataclass
 
-from outlast.kernel.errors import InvalidInput
+from outlast.kernel.checksums import check_execution
+from outlast.kernel.errors import InvalidInput, StoreDamaged
 from outlast.kernel.ids import format_id
 from outlast.kernel.queries import load
 from outlast.kernel.status import ExecutionStatus
@@ -12,6 +13,7 @@ from outlast.storage.records import Page, Summary
 SQL = load("history")
 
 MAX_LIMIT = 500
+KNOWN = frozenset(ExecutionStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ CONDITIONS = {
     "customer": "e.customer = :customer",
     "status": "e.status = :status",
     "mode": "e.mode = :mode",
-    "label": "json_extract(e.labels, :label_path) = :label_value",
+    # Not a JSON path: in those SQLite has no way to write a quotation mark.
+    "label": "EXISTS (SELECT 1 FROM json_each(e.labels) WHERE key = :label_key AND value = :label_value)",
     "active": "e.ended_at IS NULL",
     "over": "e.ended_at IS NOT NULL",
     "since": "e.created_at >= :since",
@@ -62,7 +65,7 @@ def page(
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput(f"limit: {limit} is not between 1 and {MAX_LIMIT}.")
-    if offset < 0 or (cursor is not None and offset):
+    if not 0 <= offset < 1 << 63 or (cursor is not None and offset):
         raise InvalidInput("offset: must be 0 or more, and 0 together with a cursor.")
     names, values = conditions(connection, wanted)
     if names is None:
@@ -72,14 +75,18 @@ def page(
         names = [*names, "before"]
         values = values | {"before": parse_cursor(cursor)}
     statement = SQL["page"].replace("{where}", where(names, wanted))
-    found = [
-        Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest)
-        for number, raw_id, workflow_id, name, status, *rest in connection.execute(
-            statement, values | {"limit": limit + 1, "offset": offset}
-        )
-    ]
-    more = len(found) > limit
-    return Page(tuple(found[:limit]), total, f"k{found[limit - 1].number}" if more else None)
+    rows = connection.execute(statement, values | {"limit": limit + 1, "offset": offset}).fetchall()
+    found: list[Summary] = []
+    damaged: list[int] = []
+    for number, raw_id, workflow_id, name, status, *rest in rows[:limit]:
+        try:
+            check_execution(connection, number)
+        except StoreDamaged:
+            damaged.append(number)
+        else:
+            found.append(Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest))
+    more = len(rows) > limit
+    return Page(tuple(found), total, f"k{rows[limit - 1][0]}" if more else None, tuple(damaged))
 
 
 def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str] | None, dict[str, int | str | None]]:
@@ -103,9 +110,8 @@ def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str
     if wanted.active is not None:
         names.append("active" if wanted.active else "over")
     if wanted.label is not None:
-        key, value = wanted.label
         names.append("label")
-        values |= {"label_path": '$."' + key.replace('"', '\\"') + '"', "label_value": value}
+        values["label_key"], values["label_value"] = wanted.label
     return names or ["all"], values
 
 
@@ -139,4 +145,5 @@ def parse_cursor(cursor: str) -> int:
 
 def outcomes(connection: sqlite3.Connection, workflow_id: str, limit: int = 100) -> list[tuple[ExecutionStatus, int]]:
     """Status and duration (µs) of a workflow's latest settled executions, newest first."""
-    return [(ExecutionStatus(s), d) for s, d in connection.execute(SQL["outcomes"], (workflow_id, limit))]
+    found = connection.execute(SQL["outcomes"], (workflow_id, limit))
+    return [(ExecutionStatus(status), duration) for status, duration in found if status in KNOWN]

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,18 +80,26 @@ async def check(store: Store) -> Report:
 
 def put_back(database: Database, connection: StoreConnection, path: Path, now: int) -> Restored:
     home = database.home
-    copy = backups.open_copy(str(path))
-    try:
+    if path.exists() and path.samefile(home.database):
+        raise InvalidInput(f"{path} is the database itself.", next="ls " + home.backups)
+    with closing(backups.open_copy(str(path))) as copy:
         if schema_version(copy) > SCHEMA_VERSION:
             raise too_new()
         with database.lock.held(database.lock_timeout):
+            database.check_file(connection)
+            if schema_version(connection) > SCHEMA_VERSION:
+                raise too_new()
             refuse_while_supervised(home)
             previous = backups.take(connection, home, "before-restore")
             highest_before = highest(connection)
-            copy.backup(connection)
-            migrate(connection, home)
-    finally:
-        copy.close()
+            executions.keep_number(home, max(executions.highest_number(connection), executions.kept_number(home)))
+            try:
+                copy.backup(connection)
+                migrate(connection, home)
+            except BaseException:
+                with closing(backups.open_copy(previous)) as before:
+                    before.backup(connection)
+                raise
     lost, reinserted = database.write(connection, lambda c: reconcile_directories(c, home, now))
     known = {number for (number,) in connection.execute(SQL["all_executions"])}
     newest = max(known - set(reinserted), default=0)
@@ -136,16 +145,28 @@ def reconcile_directories(connection: sqlite3.Connection, home: Home, now: int) 
 
 
 def examine(connection: sqlite3.Connection) -> Report:
-    problems = [text for (text,) in connection.execute("PRAGMA integrity_check(100)") if text != "ok"]
-    for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(100):
-        problems.append(f"row {rowid} of {table} refers to a missing row of {parent}")
-    problems += damage(connection)
+    problems: list[str] = []
+    for look in (structure, references, damaged_executions, damaged_params, damaged_payloads, damaged_blocks):
+        try:
+            problems += look(connection)
+        except sqlite3.DatabaseError as error:  # a broken page ends one look, not the others
+            problems.append(f"{look.__name__.replace('_', ' ')}: {error}")
     executions_known = connection.execute(SQL["count"]).fetchone()[0]
     return Report(tuple(problems), sqlite3.sqlite_version, executions_known)
 
 
-def damage(connection: sqlite3.Connection) -> Iterator[str]:
-    """A sentence for every row whose checksum does not match."""
+def structure(connection: sqlite3.Connection) -> Iterator[str]:
+    """What SQLite itself finds wrong."""
+    yield from (text for (text,) in connection.execute("PRAGMA integrity_check(100)") if text != "ok")
+
+
+def references(connection: sqlite3.Connection) -> Iterator[str]:
+    for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(100):
+        yield f"row {rowid} of {table} refers to a missing row of {parent}"
+
+
+def damaged_executions(connection: sqlite3.Connection) -> Iterator[str]:
+    """A sentence for every row whose checksum does not match; so do the following."""
     for (number,) in connection.execute(SQL["all_executions"]).fetchall():
         try:
             check_execution(connection, number)
@@ -153,12 +174,21 @@ def damage(connection: sqlite3.Connection) -> Iterator[str]:
             yield error.message
     for (number,) in connection.execute(SQL["without_payload"]):
         yield f"#{number}: its payload is missing"
+
+
+def damaged_params(connection: sqlite3.Connection) -> Iterator[str]:
     for number, name, kind, value, secret, checksum in connection.execute(SQL["all_params"]):
         if crc(name, kind, value, secret) != checksum:
             yield f"#{number}: parameter {name!r} is damaged (checksum mismatch)"
+
+
+def damaged_payloads(connection: sqlite3.Connection) -> Iterator[str]:
     for number, plan, output, leftovers, checksum in connection.execute(SQL["all_payloads"]):
         if crc(plan, output, leftovers) != checksum:
             yield f"#{number}: its payload is damaged (checksum mismatch)"
+
+
+def damaged_blocks(connection: sqlite3.Connection) -> Iterator[str]:
     for number, *block in connection.execute(SQL["all_blocks"]):
         try:
             decode(Block(*block))

@@ -6,7 +6,7 @@ from typing import Any
 
 from outlast.kernel.checksums import check_execution, crc, damaged
 from outlast.kernel.executions import not_found
-from outlast.kernel.ids import format_id, parse_handle, parse_id
+from outlast.kernel.ids import format_id, is_id, parse_handle, parse_id
 from outlast.kernel.plan import decode_plan
 from outlast.kernel.process import ProcessId
 from outlast.kernel.queries import load
@@ -15,6 +15,7 @@ from outlast.kernel.status import ExecutionStatus, StepStatus
 from outlast.storage.records import Details, Execution, LiveRow, Param, Step
 
 SQL = load("reading")
+KNOWN = frozenset(ExecutionStatus)
 
 
 def number_of(connection: sqlite3.Connection, handle: str | int) -> int:
@@ -138,14 +139,14 @@ def plan(connection: sqlite3.Connection, number: int) -> bytes:
 
 
 def live(connection: sqlite3.Connection) -> tuple[LiveRow, ...]:
-    """Every execution that is not over."""
-    return tuple(live_row_of(row) for row in rows(connection).execute(SQL["live"]))
+    """Every execution that is not over. A row whose status is no word any more is damaged: nobody may act on it."""
+    return tuple(live_row_of(row) for row in rows(connection).execute(SQL["live"]) if row["status"] in KNOWN)
 
 
 def live_row(connection: sqlite3.Connection, number: int) -> LiveRow | None:
     """One execution that is not over; None when it is, or is not there."""
     row = rows(connection).execute(SQL["live_row"], (number,)).fetchone()
-    return None if row is None else live_row_of(row)
+    return None if row is None or row["status"] not in KNOWN else live_row_of(row)
 
 
 def live_row_of(row: sqlite3.Row) -> LiveRow:
@@ -165,9 +166,20 @@ def unsealed(connection: sqlite3.Connection) -> list[tuple[int, str]]:
     return [(number, format_id(raw_id)) for number, raw_id in connection.execute(SQL["unsealed"])]
 
 
+def finished(connection: sqlite3.Connection, execution_ids: list[str]) -> list[str]:
+    """Those of the given ids whose executions are over and sealed completely."""
+    return [i for i in execution_ids if is_id(i) and connection.execute(SQL["finished"], (parse_id(i),)).fetchone()]
+
+
 def libraries_in_use(connection: sqlite3.Connection) -> set[str]:
     """The libraries that live plans name."""
-    return {decode_plan(data).library for (data,) in connection.execute(SQL["live_plans"])}
+    used: set[str] = set()
+    for (data,) in connection.execute(SQL["live_plans"]):
+        try:
+            used.add(decode_plan(data).library)
+        except ValueError:
+            continue  # damaged: whoever takes it over cannot read it either
+    return used
 
 
 def store_id(connection: sqlite3.Connection) -> str:

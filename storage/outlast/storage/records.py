@@ -112,6 +112,8 @@ class Page:
     total: int
     """How many match the filter, on all pages."""
     next_cursor: str | None
+    damaged: tuple[int, ...] = ()
+    """Numbers of rows that belong on this page and are not what was written: left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import anyio
 
 from outlast.kernel.database import Database, StoreConnection, data_version
+from outlast.kernel.errors import StoreUnreachable
 from outlast.kernel.home import Home
 from outlast.storage.connection import ThreadConnection
 
@@ -29,6 +30,7 @@ class Store:
         self._database = database
         self._connections: dict[str, ThreadConnection] = {}
         self._opening = anyio.Lock()
+        self._closed = False
 
     def lock_idle(self) -> AbstractContextManager[None]:
         """Keep this process from holding the store lock, e.g. while it is suspended."""
@@ -67,18 +69,26 @@ class Store:
         return await (await self._connection("reader")).run(data_version)
 
     async def close(self) -> None:
-        """Close what was opened. The lock goes last: connections are closed under it."""
+        """Close what was opened, after all work that was asked for. Later calls raise StoreUnreachable.
+
+        Every connection is closed even where one of them says StoreBusy: a thread that is left would keep the
+        process alive. The lock goes last: connections are closed under it.
+        """
+        self._closed = True
         with anyio.CancelScope(shield=True):
-            while self._connections:
-                _, connection = self._connections.popitem()
-                await connection.close()
-            await anyio.to_thread.run_sync(self._database.lock.close)
+            async with self._opening, AsyncExitStack() as stack:
+                stack.push_async_callback(anyio.to_thread.run_sync, self._database.lock.close)
+                while self._connections:
+                    _, connection = self._connections.popitem()
+                    stack.push_async_callback(connection.close)
 
     async def _connection(self, kind: str) -> ThreadConnection:
         connection = self._connections.get(kind)
         if connection is not None:
             return connection
         async with self._opening:
+            if self._closed:
+                raise StoreUnreachable("This store has been closed.", next="open it again")
             if kind not in self._connections:
                 connection = ThreadConnection(self._database, cache_kib=CACHE_KIB[kind])
                 await connection

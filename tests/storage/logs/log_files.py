@@ -9,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import pytest
+
 from outlast.kernel import checksums, executions, migrating
 from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.ids import new_id
-from outlast.kernel.marks import CLOSE, GAP, MARK, Mark, MarkWriter, Spool
+from outlast.kernel.marks import CLOSE, GAP, MARK, MERGED, Mark, MarkWriter, Spool
 from outlast.kernel.plan import Plan, StepPlan
+from outlast.storage.logs import walks
 from outlast.storage.logs.lines import Entry, Line, LogGap
 from outlast.storage.logs.reader import LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
@@ -21,6 +24,7 @@ from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
 T = TypeVar("T")
 
 STEPS = ("build", "test")
+OUT = Spool(1, 1, MERGED)
 START = 1_700_000_000_000_000
 
 
@@ -91,9 +95,7 @@ class Execution:
         with path.open("ab") as file:
             file.write(data)
 
-    def mark(
-        self, spool: Spool, kind: int = MARK, *, later: int = 50_000, dropped: int = 0, beyond: int = 0
-    ) -> None:
+    def mark(self, spool: Spool, kind: int = MARK, *, later: int = 50_000, dropped: int = 0, beyond: int = 0) -> None:
         """Note that the spool has grown, `later` µs after the last mark. `beyond`: bytes that a power cut took away."""
         self.now += later
         end = max(self.marks.end(spool.pack()), len(self.content(spool))) + beyond
@@ -219,3 +221,43 @@ def matching(log: Printed, pattern: str, low: int, high: int, wanted: Callable[[
         and wanted(spool, at)
         and re.search(pattern.encode(), entry.data)
     ]
+
+
+def texts(entries: list[Entry]) -> list[bytes]:
+    return [entry.data for entry in entries if isinstance(entry, Line)]
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    read = {"bytes": 0, "calls": 0}
+    pread = walks.os.pread
+
+    def counted(fd: int, size: int, offset: int) -> bytes:
+        data = pread(fd, size, offset)
+        read["bytes"] += len(data)
+        read["calls"] += 1
+        return data
+
+    monkeypatch.setattr(walks.os, "pread", counted)
+    return read
+
+
+def many_lines(execution: Execution, count: int, marks: int = 1) -> None:
+    for part in range(marks):
+        numbers = range(part * count // marks, (part + 1) * count // marks)
+        execution.prints(OUT, b"".join(b"%07d: what a build tool prints about its work\n" % n for n in numbers))
+        execution.mark(OUT)
+
+
+def prints_lines(execution: Execution, count: int, spool: Spool = OUT) -> None:
+    execution.prints(spool, b"".join(b"%08d and forty more bytes, so that there is text\n" % n for n in range(count)))
+    execution.mark(spool)
+
+
+def numbers(entries: list[Entry]) -> list[int]:
+    return [entry.n for entry in entries if isinstance(entry, Line)]
+
+
+def rows(execution: Execution) -> list[tuple[int, int, int]]:
+    return execution.connection.execute(
+        "SELECT first_line, lines, raw_bytes FROM log_blocks ORDER BY first_line"
+    ).fetchall()

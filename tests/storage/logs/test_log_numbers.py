@@ -1,26 +1,15 @@
 """The rules of numbering, one by one."""
 
 import tracemalloc
-from pathlib import Path
 
 import pytest
+from log_files import OUT, Execution, texts
 
-from log_files import Execution
-from outlast.kernel.errors import InvalidInput, StoreDamaged
 from outlast.kernel.marks import CLOSE, MERGED, Mark, Spool
-from outlast.storage.logs import walks
-from outlast.storage.logs.filters import LogFilter
 from outlast.storage.logs.lines import MASK, Entry, Line, LogGap, masks_of
-from outlast.storage.logs.positions import Position, SpoolPosition, decode_position
-from outlast.storage.logs.spools import SpoolLog
-from outlast.storage.logs.walks import MAX_LINE, SpoolFiles
+from outlast.storage.logs.walks import MAX_LINE
 
-OUT = Spool(1, 1, MERGED)
 OTHER = Spool(2, 1, MERGED)
-
-
-def texts(entries: list[Entry]) -> list[bytes]:
-    return [entry.data for entry in entries if isinstance(entry, Line)]
 
 
 def test_bytes_without_a_mark_have_no_number_yet(execution: Execution) -> None:
@@ -66,9 +55,7 @@ def test_bytes_beyond_the_close_are_never_lines(execution: Execution) -> None:
     assert execution.connection.execute("SELECT late_bytes FROM log_seals").fetchone() == (5,)
 
 
-def test_a_close_is_remembered_when_sealing_goes_on(
-    execution: Execution, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_close_is_remembered_when_sealing_goes_on(execution: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outlast.storage.logs.sealer.FEWEST_BLOCKS", 1)
     execution.prints(OUT, b"x" * 70_000 + b"\n")
     execution.close(OUT)
@@ -151,18 +138,6 @@ def test_a_line_without_end_costs_bounded_memory(execution: Execution) -> None:
     assert peak < 8 * MAX_LINE
 
 
-def test_an_unfinished_line_is_not_read_again_for_every_mark(
-    execution: Execution, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reader = execution.reader()
-    read = count_reads(monkeypatch)
-    for _ in range(200):
-        execution.prints(OUT, b"." * 4096)
-        execution.mark(OUT)
-        reader.count()
-    assert read["bytes"] < 200 * 4096 + 200 * 32 + 2 * (1 << 16) * 17
-
-
 def test_times_never_go_back(execution: Execution) -> None:
     execution.prints(OUT, b"one\n")
     execution.mark(OUT)
@@ -194,105 +169,6 @@ def test_secrets_are_masked_live_and_sealed(execution: Execution) -> None:
 
 def test_what_is_too_short_to_be_a_secret_is_no_mask() -> None:
     assert masks_of([b"abc", b"abcd", b"abcd\nef\nlonger one", b""]) == (b"longer one", b"abcd")
-
-
-def test_a_position_comes_back_from_its_text() -> None:
-    position = Position(7, 64, 5, Mark(3, 9, 5, CLOSE, 0), (SpoolPosition(3, 9, 4),), frozenset({1, 2}))
-    assert decode_position(7, position.encode()) == position
-    assert decode_position(0, Position().encode()) == Position()
-    for text in ("", "{", "[]", '{"marks": 1}', position.encode().replace("64", '"x"')):
-        with pytest.raises(StoreDamaged, match="position"):
-            decode_position(0, text)
-
-
-def count_reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    read = {"bytes": 0}
-    pread = walks.os.pread
-
-    def counted(fd: int, size: int, offset: int) -> bytes:
-        data = pread(fd, size, offset)
-        read["bytes"] += len(data)
-        return data
-
-    monkeypatch.setattr(walks.os, "pread", counted)
-    return read
-
-
-def many_lines(execution: Execution, count: int, marks: int = 1) -> None:
-    for part in range(marks):
-        numbers = range(part * count // marks, (part + 1) * count // marks)
-        execution.prints(OUT, b"".join(b"%07d: what a build tool prints about its work\n" % n for n in numbers))
-        execution.mark(OUT)
-
-
-@pytest.mark.requirement("S3-5")
-@pytest.mark.parametrize("marks", [1, 3000])
-def test_a_page_of_an_indexed_log_reads_little(
-    execution: Execution, monkeypatch: pytest.MonkeyPatch, marks: int
-) -> None:
-    many_lines(execution, 120_000, marks)
-    reader = execution.reader()
-    reader.count()
-    read = count_reads(monkeypatch)
-    for entries, begin in (
-        (reader.last(50), 119_951),
-        (reader.after(60_000, 50), 60_001),
-        (reader.before(30_000, 50), 29_950),
-    ):
-        assert [entry.n for entry in entries if isinstance(entry, Line)] == list(range(begin, begin + 50))
-        assert read["bytes"] < 400_000
-        read["bytes"] = 0
-
-
-def test_the_index_is_small_and_holds_no_lines(execution: Execution) -> None:
-    many_lines(execution, 400_000, 5000)
-    size = execution.path(OUT).stat().st_size
-    with SpoolFiles(execution.run, ["build", "test"]) as files:
-        tracemalloc.start()
-        try:
-            log = SpoolLog(files, Position())
-            log.extend()
-            held, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert log.count == 400_000
-        assert held < 150_000 + size // 100
-        assert [line.n for line in log.read(200_000, 3) if isinstance(line, Line)] == [200_000, 200_001, 200_002]
-        assert texts(log.read(399_999, 10)) == [
-            b"%07d: what a build tool prints about its work" % n for n in (399_998, 399_999)
-        ]
-
-
-@pytest.mark.parametrize(
-    ("field", "ask"),
-    [
-        ("limit", lambda reader: reader.last(0)),
-        ("limit", lambda reader: reader.after(0, 1001)),
-        ("after", lambda reader: reader.after(-1, 1)),
-        ("before", lambda reader: reader.before(-1, 1)),
-        ("before", lambda reader: reader.search("x", before=-1)),
-        ("context", lambda reader: reader.search("x", context=-1)),
-        ("step", lambda reader: reader.last(1, LogFilter(step="nowhere"))),
-        ("stream", lambda reader: reader.last(1, LogFilter(stream="stdin"))),
-        ("pattern", lambda reader: reader.search("a(")),
-        ("pattern", lambda reader: reader.search("")),
-        ("pattern", lambda reader: reader.search("x" * 1001)),
-        ("pattern", lambda reader: reader.search(r"(a)\1")),
-    ],
-)
-def test_a_wrong_argument_is_named(execution: Execution, field: str, ask: object) -> None:
-    assert callable(ask)
-    with pytest.raises(InvalidInput, match=rf"^{field}: ") as raised:
-        ask(execution.reader())
-    assert raised.value.next
-
-
-def test_a_log_that_has_not_begun_has_no_lines(execution: Execution) -> None:
-    Path(execution.run.marks).unlink()
-    reader = execution.reader()
-    assert reader.count() == (0, False)
-    assert reader.last(10) == []
-    assert reader.search("x").entries == []
 
 
 def test_dropped_lines_are_a_gap_and_are_counted(execution: Execution) -> None:

@@ -33,12 +33,13 @@ SELECT number, id FROM executions WHERE concurrency_key = ? AND ended_at IS NULL
 SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'executions'), 0)
 
 -- name: insert
+-- What it retries may be gone: deleted, or unknown to a restored backup.
 INSERT INTO executions(number, id, workflow, version, user, agent, customer, mode, trigger, client, labels, metadata,
                        binary_path, idempotency_key, request_hash, concurrency_key, on_conflict, retry_of, status,
                        created_at, updated_at)
 SELECT :number, :id, v.workflow, v.id, :user, :agent, :customer, :mode, :trigger, :client, :labels, :metadata,
-       :binary_path, :idempotency_key, :request_hash, :concurrency_key, :on_conflict, :retry_of, 'pending',
-       :created_at, :now
+       :binary_path, :idempotency_key, :request_hash, :concurrency_key, :on_conflict,
+       (SELECT number FROM executions WHERE number = :retry_of), 'pending', :created_at, :now
 FROM workflow_versions v WHERE v.id = :version
 
 -- name: insert_payload

@@ -47,6 +47,9 @@ FROM executions WHERE number = ? AND ended_at IS NULL
 -- Settled executions whose output is still in their run directories.
 SELECT number, id FROM executions WHERE ended_at IS NOT NULL AND log_lines IS NULL ORDER BY number
 
+-- name: finished
+SELECT 1 FROM executions WHERE id = ? AND log_lines IS NOT NULL
+
 -- name: live_plans
 SELECT p.plan FROM payloads p JOIN executions e ON e.number = p.execution WHERE e.ended_at IS NULL
 

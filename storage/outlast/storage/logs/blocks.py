@@ -4,7 +4,9 @@
 how many of the next lines and bytes of the data came from which spool with which mark. The top bits of `bytes` are
 flags: CUT, the segment is the beginning of a line that goes on in the next number of its spool; GAP, its lines
 were dropped and have no bytes. Byte counts are those after masking.
-`crc` is CRC-32 over the number of the first line (u64), segments and the stored data.
+Both are zstd frames, or both are as they are where that takes less room: `codec` says which. Each line of a slow log
+has a segment of its own, compressed to 6 bytes.
+`crc` is CRC-32 over the number of the first line (u64), segments and data as they are stored.
 """
 
 import struct
@@ -23,7 +25,8 @@ else:
 
 BLOCK = 1 << 16
 """Bytes of lines in one block, at most; one longer line is a block of its own."""
-MOST_SEGMENTS = 4096
+MOST_SEGMENTS = 1024
+"""Before they are joined. Taking a block of thousands apart would take longer than a page may."""
 LEVEL = 1
 
 SEGMENT = struct.Struct("<IqII")
@@ -64,21 +67,25 @@ class BlockBuilder:
             pieces = [piece.masked(self._masks) for piece in pieces]
         segments = _segments(pieces)
         raw = pieces[0].data if len(pieces) == 1 else b"".join(piece.data for piece in pieces)
-        first, last = pieces[0], pieces[-1]
-        codec, data = "zstd", self._compressor.compress(raw, self._compressor.FLUSH_FRAME)
-        if len(data) >= len(raw):
-            codec, data = "raw", raw
+        first, last, raw_bytes = pieces[0], pieces[-1], len(raw)
+        codec, data = "raw", raw
+        packed = self._compressed(segments), self._compressed(raw)
+        if sum(map(len, packed)) < len(segments) + len(raw):
+            codec, (segments, data) = "zstd", packed
         return Block(
             first_line=first.first,
             lines=last.last - first.first + 1,
             first_at=first.at,
             last_at=last.at,
-            raw_bytes=len(raw),
+            raw_bytes=raw_bytes,
             codec=codec,
             segments=segments,
             data=data,
             crc=checksum(first.first, segments, data),
         )
+
+    def _compressed(self, data: bytes) -> bytes:
+        return self._compressor.compress(data, self._compressor.FLUSH_FRAME)
 
 
 def _segments(pieces: list[Piece]) -> bytes:
@@ -104,8 +111,10 @@ def decode(block: Block) -> list[Piece]:
     if checksum(block.first_line, block.segments, block.data) != block.crc:
         raise damaged(block, "checksum mismatch")
     try:
-        raw = block.data if block.codec == "raw" else zstd.decompress(block.data)
-        pieces = _split(block.first_line, block.segments, raw)
+        segments, raw = block.segments, block.data
+        if block.codec == "zstd":
+            segments, raw = zstd.decompress(segments), zstd.decompress(raw)
+        pieces = _split(block.first_line, segments, raw)
     except (zstd.ZstdError, struct.error, ValueError) as error:
         raise damaged(block, str(error)) from error
     # The columns that the checksum leaves out say again what segments and data say.

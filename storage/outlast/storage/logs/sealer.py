@@ -1,5 +1,6 @@
 """Moving a log from the spools of a run directory into blocks of the store."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -177,35 +178,48 @@ class Sealer:
 
 
 def remove_run_directory(run_directory: RunDirectory) -> bool:
-    """Remove the files of an execution whose log is finished; True when they are gone.
+    """Remove the files of an execution whose log is finished; True when they are gone, False where somebody still
+    makes files there or is removing them too: then ask again later.
 
     Secrets go first and plan.json last: a directory that still holds a plan, of an execution whose log is
     finished, was left by a crash and is removed by calling this again. What else should outlive it (output,
-    artifacts) must be elsewhere by now, and its supervisor gone.
+    artifacts) must be elsewhere by now, and its supervisor gone. Raises OSError where rights are missing.
     """
-    root = Path(run_directory.path)
-    plan = Path(run_directory.plan)
-    if not root.is_dir():
-        return True
+    root, plan = Path(run_directory.path), Path(run_directory.plan)
     Path(run_directory.secrets).unlink(missing_ok=True)
-    for path in sorted(root.iterdir(), key=lambda path: path.name):
-        if path != plan:
-            _remove(path)
-    if any(path != plan for path in root.iterdir()):
-        return False  # a process that was left running makes files in it
-    plan.unlink(missing_ok=True)
-    root.rmdir()
-    return True
+    try:
+        for path in sorted(root.iterdir()):
+            if path != plan:
+                _remove(path)
+        if any(path != plan for path in root.iterdir()):
+            return False
+        plan.unlink(missing_ok=True)
+        root.rmdir()
+    except FileNotFoundError:
+        pass  # somebody else is removing it too
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    return not root.exists()
 
 
 def _remove(path: Path) -> None:
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        # A child may have taken its own rights away.
-        for folder, _, _ in os.walk(path):
-            Path(folder).chmod(0o700)
-        shutil.rmtree(path)
+    """Remove a file or a tree; others may do the same."""
+    while not path.is_symlink() and path.is_dir():
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            _unlock(path)
+            shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+
+
+def _unlock(path: Path) -> None:
+    """Give us the rights that a child has taken away. Links are left alone: they may lead out of here."""
+    path.chmod(0o700)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            if not (inner := Path(folder, name)).is_symlink():
+                inner.chmod(0o700)

@@ -1,6 +1,6 @@
 """The newest, or the next, lines that match a pattern."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from outlast.storage.logs.filters import MOST_LINES, LogFilter, Sieve
@@ -68,7 +68,7 @@ class Search:
             low, high = self.low, self.high
         return self._result(found, gaps, self.low, self.high)
 
-    def _hits(self, windows: list[Window], gaps: list[LogGap]) -> list[int]:
+    def _hits(self, windows: Iterable[Window], gaps: list[LogGap]) -> list[int]:
         hits: list[int] = []
         for window in runs(windows):
             gaps += window.gaps()

@@ -1,6 +1,6 @@
 """One look at a log: sealed blocks, then the rest of the spools, as one sequence that does not move."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -74,20 +74,19 @@ class View:
         if last := min(last, self.sealed):
             yield from self.blocks.backward(last)
 
-    def windows(self, stretch: Stretch, low: int, high: int, sieve: Sieve) -> list[Window]:
+    def windows(self, stretch: Stretch, low: int, high: int, sieve: Sieve, *, newest: bool = False) -> Iterator[Window]:
         """What of a stretch lies within `low` to `high` and passes. Damage passes: nobody knows what it hides."""
         low, high = max(low, stretch.first), min(high, stretch.last)
         if low > high or not sieve.may_take(stretch):
-            return []
+            return
         try:
             pieces = self._load(stretch)
         except StoreDamaged as error:
-            return [Window(low, high, LogGap(low, high, error.message))]
-        return [
-            Window(max(low, piece.first), min(high, piece.last), piece)
-            for piece in pieces
-            if piece.last >= low and piece.first <= high and sieve.takes(piece.spool, piece.at)
-        ]
+            yield Window(low, high, LogGap(low, high, error.message))
+            return
+        for piece in reversed(pieces) if newest else pieces:
+            if piece.last >= low and piece.first <= high and sieve.takes(piece.spool, piece.at):
+                yield Window(max(low, piece.first), min(high, piece.last), piece)
 
     def _load(self, stretch: Stretch) -> list[Piece]:
         """The last stretch loaded is remembered: neighbouring matches ask for the same one again."""
@@ -115,7 +114,7 @@ class View:
         for stretch in self.backward(high):
             if limit == 0 or stretch.last < low or sieve.too_early(stretch):
                 break
-            for window in reversed(self.windows(stretch, low, high, sieve)):
+            for window in self.windows(stretch, low, high, sieve, newest=True):
                 parts.append(window.last(limit).entries())
                 limit -= len(parts[-1])
                 if limit == 0:
@@ -123,7 +122,7 @@ class View:
         return [entry for part in reversed(parts) for entry in part]
 
 
-def runs(windows: list[Window]) -> list[Window]:
+def runs(windows: Iterable[Window]) -> list[Window]:
     """Windows with neighbouring whole lines joined: searching few long pieces is faster than many short ones.
 
     Of a joined piece only numbers and text are true; it may come from several spools and marks.

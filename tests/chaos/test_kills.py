@@ -1,0 +1,18 @@
+"""Small kill loops for every run of the tests; OUTLAST_KILLS makes them large, `python -m chaos` runs them by hand."""
+
+import os
+
+import pytest
+
+from chaos.killing import SCENARIOS
+from outlast.kernel.home import Home
+
+RUNS = int(os.environ.get("OUTLAST_KILLS", "4"))
+
+
+@pytest.mark.requirement("X1", "S3-6")
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_nothing_is_lost_whoever_is_killed(home: Home, scenario: str) -> None:
+    toll = await SCENARIOS[scenario](home, RUNS, seed=20261120)
+    assert toll.wrong == []
+    assert toll.kills > 0
