@@ -14,7 +14,7 @@ from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
 from outlast.kernel.locks import RunLock
 from outlast.kernel.process import await_end, identify
-from outlast.runtime import library
+from outlast.runtime.library import Library
 from outlast.runtime.logbooks import LogQuery
 from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime, Started, open_runtime
@@ -231,15 +231,17 @@ async def test_a_process_that_lives_long_seals_and_tidies_by_itself(home: Home) 
 async def test_the_code_of_live_executions_is_kept_and_other_code_removed(home: Home) -> None:
     old = Path(home.library, "0123456789abcdef")
     old.mkdir()
-    name, _ = await anyio.to_thread.run_sync(library.install, home)
+    library = Library(home)
+    await anyio.to_thread.run_sync(library.launcher)
     async with open_runtime(Options(home=home, trigger="mcp", background=True)):
-        assert os.listdir(home.library) == [name]
+        assert os.listdir(home.library) == [library.name]
 
 
 async def test_a_supervisor_needs_nothing_of_the_environment_it_was_started_from(home: Home) -> None:
     """Its code is a copy and its interpreter the base one: a virtual environment may go while it works."""
-    name, launcher = await anyio.to_thread.run_sync(library.install, home)
-    assert launcher.library == f"{home.library}/{name}"
+    library = Library(home)
+    launcher = await anyio.to_thread.run_sync(library.launcher)
+    assert launcher.library == f"{home.library}/{library.name}"
     assert not launcher.interpreter.startswith(sys.prefix) or sys.prefix == sys.base_prefix
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

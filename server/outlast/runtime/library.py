@@ -7,6 +7,7 @@ import os
 import py_compile
 import shutil
 import sys
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,19 +33,42 @@ def source_files() -> dict[str, Path]:
     return files
 
 
-def install(home: Home) -> tuple[str, Launcher]:
-    """Put this version's code into the home, once; its content hash and what starts supervisors with it."""
-    contents = {place: path.read_bytes() for place, path in source_files().items()}
-    digest = hashlib.sha256()
-    # Compiled files depend on the interpreter, so a library belongs to one.
-    digest.update(sys.implementation.cache_tag.encode() if sys.implementation.cache_tag else b"")
-    for place, content in contents.items():
-        digest.update(f"{place}\0{len(content)}\0".encode() + content)
-    name = digest.hexdigest()[:16]
-    target = Path(home.library) / name
-    if not target.is_dir():
-        place_library(target, contents)
-    return name, Launcher(base_interpreter(), str(target))
+class Library:
+    """This version's code in a home. It is put there when it is first needed."""
+
+    def __init__(self, home: Home) -> None:
+        self._root = Path(home.library)
+
+    @cached_property
+    def name(self) -> str:
+        """The content hash."""
+        digest = hashlib.sha256()
+        # Compiled files depend on the interpreter, so a library belongs to one.
+        digest.update((sys.implementation.cache_tag or "").encode())
+        for place, content in self._contents.items():
+            digest.update(f"{place}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()[:16]
+
+    def launcher(self) -> Launcher:
+        """What starts supervisors with this code. Puts it in place where it is not: another version may have
+        cleaned up while this one had nothing running."""
+        target = self._root / self.name
+        if not target.is_dir():
+            place_library(target, self._contents)
+        return Launcher(base_interpreter(), str(target))
+
+    def remove_others(self, used: set[str]) -> list[str]:
+        """Remove the code of other versions that no live plan names (`used`); what was removed."""
+        removed: list[str] = []
+        for path in self._root.iterdir():
+            if path.name not in used | {self.name} and not path.name.endswith(".tmp"):
+                shutil.rmtree(path, ignore_errors=True)
+                removed.append(path.name)
+        return removed
+
+    @cached_property
+    def _contents(self) -> dict[str, bytes]:
+        return {place: path.read_bytes() for place, path in source_files().items()}
 
 
 def place_library(target: Path, contents: dict[str, bytes]) -> None:
@@ -70,13 +94,3 @@ def place_library(target: Path, contents: dict[str, bytes]) -> None:
 def base_interpreter() -> str:
     """The interpreter behind a virtual environment: it stays when the environment is removed."""
     return getattr(sys, "_base_executable", None) or sys.executable
-
-
-def remove_unused(home: Home, used: set[str]) -> list[str]:
-    """Remove libraries that are not in `used` (those of live plans and this process's own); their names."""
-    removed: list[str] = []
-    for path in Path(home.library).iterdir():
-        if path.name not in used and not path.name.endswith(".tmp"):
-            shutil.rmtree(path, ignore_errors=True)
-            removed.append(path.name)
-    return removed

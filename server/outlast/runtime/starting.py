@@ -15,8 +15,8 @@ from outlast.kernel.executions import Created
 from outlast.kernel.home import RunDirectory, sync_directory, write_durably
 from outlast.kernel.ids import new_id
 from outlast.kernel.plan import Json, Plan, Secrets
-from outlast.kernel.spawning import Launcher
 from outlast.runtime.cataloguing import Workflows
+from outlast.runtime.library import Library
 from outlast.runtime.options import Options
 from outlast.runtime.provenance import git_state
 from outlast.runtime.shielding import shielded
@@ -62,14 +62,14 @@ class Starter:
         options: Options,
         store: Store,
         store_id: str,
-        library: tuple[str, Launcher],
+        library: Library,
         workflows: Workflows,
         supervisors: Supervisors,
     ) -> None:
         self._options = options
         self._store = store
         self._store_id = store_id
-        self._library, self._launcher = library
+        self._library = library
         self._workflows = workflows
         self._supervisors = supervisors
 
@@ -87,6 +87,7 @@ class Starter:
 
     def _compile(self, request: StartRequest, found: Found) -> tuple[Plan, Secrets]:
         now = self._options.clock.now()
+        launcher = self._library.launcher()
         plan, secrets = compile_plan(
             found.definition,
             request.params,
@@ -96,9 +97,9 @@ class Starter:
                 created_at=now,
                 user=self._options.user,
                 trigger=self._options.trigger,
-                library=self._library,
-                library_path=self._launcher.library,
-                interpreter=self._launcher.interpreter,
+                library=self._library.name,
+                library_path=launcher.library,
+                interpreter=launcher.interpreter,
                 environment=self._options.environment,
                 source=None if found.path is None else str(found.path),
                 path=self._options.path,

@@ -12,9 +12,9 @@ from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home, RunDirectory, write_durably
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.process import ProcessId, await_end
-from outlast.kernel.spawning import Ack, Launcher
+from outlast.kernel.spawning import Ack
 from outlast.kernel.status import ExecutionStatus
-from outlast.runtime import library
+from outlast.runtime.library import Library
 from outlast.storage import reading
 from outlast.storage.records import Execution, LiveRow
 from outlast.storage.store import Store
@@ -28,10 +28,10 @@ RESPAWN_AFTER = 1.0
 class Supervisors:
     """Starts supervisors and never judges: what became of an execution only its supervisor says."""
 
-    def __init__(self, store: Store, home: Home, launcher: Launcher, clock: Clock) -> None:
+    def __init__(self, store: Store, home: Home, library: Library, clock: Clock) -> None:
         self._store = store
         self._home = home
-        self._launcher = launcher
+        self._library = library
         self._clock = clock
         self._spawned: dict[int, float] = {}
         self._unanswered: dict[int, float] = {}
@@ -153,10 +153,7 @@ class Supervisors:
         return await_end(process, self._clock.boot_id(), MUTE_AFTER)
 
     def _launch(self, run: RunDirectory) -> Ack:
-        if not Path(self._launcher.library).is_dir():
-            # Another version has cleaned up while this one had nothing running.
-            library.install(self._home)
-        return self._launcher.start(run)
+        return self._library.launcher().start(run)
 
     async def _restore_plan(self, number: int, run: RunDirectory) -> None:
         """A run directory that is missing or has lost its plan is made again from the store."""

@@ -1,13 +1,14 @@
-"""Detach at once, then supervise. Run as a file, with `-I -S`, from a copy of the code in $OUTLAST_HOME/lib."""
+"""Leave the session, then supervise. Run as a file, with `-I -S`, from a copy of the code in $OUTLAST_HOME/lib."""
 
+import gc
 import os
 import sys
 
-if os.fork():
-    os._exit(0)
 os.setsid()
+gc.disable()  # nothing that is imported is garbage
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from outlast.supervisor.main import main  # noqa: E402 (the parent is gone before anything slow is imported)
+from outlast.supervisor.main import main  # noqa: E402 (only now is it known where to import from)
 
+gc.enable()
 main(sys.argv[1], acknowledged="ack" in sys.argv[2:])

@@ -1,10 +1,11 @@
-"""Identifiers: UUIDv7 for machines, small numbers for people."""
+"""Identifiers: UUIDv7 for machines, small numbers for people.
+
+No regular expressions: compiling two costs every supervisor half a millisecond.
+"""
 
 import os
-import re
 
-HANDLE = re.compile(r"#?([0-9]{1,15})\Z")
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+LARGEST_NUMBER = 10**15 - 1
 
 
 def new_id(now_us: int) -> str:
@@ -24,7 +25,10 @@ def format_id(raw: bytes) -> str:
 
 def is_id(text: str) -> bool:
     """Whether this is a UUID as `format_id` writes it."""
-    return UUID.match(text) is not None
+    try:
+        return len(text) == 36 and format_id(parse_id(text)) == text
+    except ValueError:
+        return False
 
 
 def parse_id(text: str) -> bytes:
@@ -35,8 +39,9 @@ def parse_id(text: str) -> bytes:
 def parse_handle(handle: str | int) -> int | bytes | None:
     """A handle as people write it (`142`, `"142"`, `"#142"`, a UUID): a number, 16 bytes, or None."""
     if isinstance(handle, int):
-        return handle if 0 < handle < 10**15 else None
+        return handle if 0 < handle <= LARGEST_NUMBER else None
     text = handle.strip().lower()
-    if match := HANDLE.match(text):
-        return int(match[1]) or None
+    digits = text.removeprefix("#")
+    if digits.isascii() and digits.isdigit():
+        return parse_handle(int(digits)) if len(digits) < 16 else None
     return parse_id(text) if is_id(text) else None

@@ -1,0 +1,138 @@
+"""Asking about executions, and looking after those that are live: everything but starting new ones.
+
+Apart from the runtime so that commands that only read do not import the definitions, which takes 100 ms.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from outlast.kernel import executions
+from outlast.kernel.executions import Cancelled
+from outlast.kernel.states import Parked
+from outlast.kernel.status import ExecutionStatus
+from outlast.runtime.library import Library
+from outlast.runtime.live import Live
+from outlast.runtime.logbooks import Logbooks, LogPage, LogQuery
+from outlast.runtime.options import Options
+from outlast.runtime.shielding import shielded
+from outlast.runtime.supervisors import Supervisors
+from outlast.storage import history, reading
+from outlast.storage.history import Filter
+from outlast.storage.logs.reader import LogCount
+from outlast.storage.records import Details, Execution, Page
+from outlast.storage.store import Store, open_store
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks while somebody waits for an execution."""
+LOOK_AFTER_EVERY = 1.0
+
+
+class Observer:
+    """Open it with `open_observer`. Handles are UUIDs or numbers; unknown ones raise NotFound."""
+
+    def __init__(self, options: Options, store: Store, library: Library) -> None:
+        self.options = options
+        self.store = store
+        self.library = library
+        self._supervisors = Supervisors(store, options.home, library, options.clock)
+        self._live = Live(store)
+        self._logbooks = Logbooks(store, options.home)
+
+    async def get(self, handle: str | int) -> Execution:
+        """An execution as it is now: from memory while it is live, from the store when it is over.
+
+        A live one whose supervisor has died gets a new one first, so that the answer is the truth.
+        """
+        execution = await self._live.get(handle)
+        if execution.settled is None and await self._supervisors.look_after(execution):
+            execution = await self._live.get(execution.number)
+        return execution
+
+    async def details(self, execution: Execution) -> Details:
+        """What only a full report shows."""
+        return await self.store.read(lambda c: reading.details(c, execution.number))
+
+    async def wait(self, handle: str | int, seconds: float) -> Execution:
+        """The execution once it is over, at a gate or paused; or as it is when `seconds` have passed."""
+        execution = await self.get(handle)
+        deadline = anyio.current_time() + seconds
+        look_after = anyio.current_time() + LOOK_AFTER_EVERY
+        while not at_rest(execution):
+            now = anyio.current_time()
+            if now >= deadline:
+                break
+            await anyio.sleep(min(LOOK_EVERY, deadline - now))
+            if now >= look_after:
+                await self.reconcile()
+                look_after = now + LOOK_AFTER_EVERY
+            execution = await self._live.get(execution.number)
+        return execution
+
+    async def history(self, wanted: Filter, *, limit: int = 10, offset: int = 0, cursor: str | None = None) -> Page:
+        """One page of executions, newest first, and how many there are in all."""
+        return await self.store.read(lambda c: history.page(c, wanted, limit=limit, offset=offset, cursor=cursor))
+
+    async def outcomes(self, workflow_id: str) -> list[tuple[ExecutionStatus, int]]:
+        """Status and duration (µs) of a workflow's latest settled executions, newest first."""
+        return await self.store.read(lambda c: history.outcomes(c, workflow_id))
+
+    async def logs(self, execution: Execution, query: LogQuery) -> LogPage:
+        """Lines of an execution's log."""
+        return await self._logbooks.page(execution, query)
+
+    async def log_count(self, execution: Execution) -> LogCount:
+        """How many lines an execution has printed, as far as they have arrived."""
+        return await self._logbooks.count(execution)
+
+    async def seal(self, execution: Execution) -> bool:
+        """Move an execution's log into the store as far as it can be; whether all of it is there now."""
+        return (await self._logbooks.seal(execution.number, execution.id)).finished
+
+    async def seal_all(self) -> None:
+        """Move the logs of all settled executions into the store."""
+        await self._logbooks.seal_all()
+
+    async def cancel(self, handle: str | int, by: str) -> Cancelled:
+        """Ask for an execution's end; may return before it. What is over stays as it is, without an error."""
+        number = await self.store.read(lambda c: reading.number_of(c, handle))
+        return await shielded(lambda: self._cancel(number, by))
+
+    async def _cancel(self, number: int, by: str) -> Cancelled:
+        cancelled = await self.store.write(lambda c: executions.cancel(c, number, by, self.options.clock.now()))
+        if cancelled.requested:
+            await self._supervisors.nudge(number)
+        return cancelled
+
+    async def delete(self, handle: str | int) -> str:
+        """Delete a settled execution with everything that belongs to it; its id. Conflict while it is live."""
+        execution = await self.get(handle)
+        if execution.settled is not None and execution.log_lines is None:
+            await self.seal(execution)
+        return await self.store.write(lambda c: executions.delete(c, execution.number))
+
+    async def reconcile(self) -> int:
+        """See to it that everything that is not over has a supervisor or a place in the queue; how many those are."""
+        return await self._supervisors.reconcile()
+
+    async def close(self) -> None:
+        await self._logbooks.close()
+
+
+def at_rest(execution: Execution) -> bool:
+    """Whether nothing more happens by itself: over, at a gate, or paused."""
+    return execution.settled is not None or isinstance(execution.state, Parked)
+
+
+@asynccontextmanager
+async def open_observer(options: Options) -> AsyncGenerator[Observer]:
+    """An observer over a home, which is created if it is missing."""
+    await anyio.to_thread.run_sync(options.home.create)
+    async with open_store(options.home) as store:
+        observer = Observer(options, store, Library(options.home))
+        try:
+            yield observer
+        finally:
+            with anyio.CancelScope(shield=True):
+                await observer.close()
