@@ -13,6 +13,7 @@ from outlast.kernel.home import Home, RunDirectory, write_durably
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.process import ProcessId, await_end
 from outlast.kernel.spawning import Ack
+from outlast.kernel.states import Pending, Running
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.library import Library
 from outlast.storage import reading
@@ -89,8 +90,14 @@ class Supervisors:
         return len(rows)
 
     async def look_after(self, execution: Execution) -> bool:
-        """Give one live execution a supervisor if its own has died; True when one was started."""
-        if execution.settled is not None:
+        """Give one live execution a supervisor if it should have one and has none; True when one was started."""
+        state = execution.state
+        if isinstance(state, Pending) and state.claimed_at is None:
+            return await self._fill_slots()
+        if not isinstance(state, Pending | Running):
+            return False
+        lock = self._home.run(execution.id).run_lock
+        if execution.cancel_requested_by is None and await anyio.to_thread.run_sync(run_lock_held, lock):
             return False
         row = await self._store.read(lambda c: reading.live_row(c, execution.number))
         if row is None:
@@ -128,9 +135,12 @@ class Supervisors:
         await self.start_all(claimed)
         return bool(claimed)
 
-    async def _fill_slots(self) -> None:
-        if await self._store.read(claims.next_in_queue):
-            await self.start_all(await self._store.write(lambda c: claims.claim_next(c, self._clock.now())))
+    async def _fill_slots(self) -> bool:
+        if not await self._store.read(claims.next_in_queue):
+            return False
+        claimed = await self._store.write(lambda c: claims.claim_next(c, self._clock.now()))
+        await self.start_all(claimed)
+        return bool(claimed)
 
     async def _replace_mute(self, row: LiveRow) -> None:
         """Kill a supervisor that lives but does not answer a cancel request, once it is verified, and start another."""

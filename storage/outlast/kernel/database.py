@@ -83,9 +83,10 @@ class Database:
             try:
                 return query(connection)
             finally:
-                # After some errors (I/O) SQLite has ended the transaction by itself.
+                # After some errors (I/O) SQLite has ended the transaction by itself; after others (a damaged page)
+                # it refuses to commit even what has only read.
                 if connection.in_transaction:
-                    connection.execute("COMMIT")
+                    connection.execute("ROLLBACK")
 
     def close(self, connection: sqlite3.Connection) -> None:
         with self.lock.held(self.lock_timeout):

@@ -104,7 +104,9 @@ def insert(
     connection.execute(SQL["insert_payload"], (number, plan_bytes, crc(plan_bytes, None, None)))
     for name, value in plan.params.items():
         kind, text, secret = plan.param_types[name], encoded(value), int(name in plan.secret_params)
-        connection.execute(SQL["insert_param"], (number, name, kind, text, secret, crc(name, kind, text, secret)))
+        connection.execute(
+            SQL["insert_param"], (number, name, kind, text, secret, crc(number, name, kind, text, secret))
+        )
     for no, step in enumerate(plan.steps, start=1):
         connection.execute(SQL["insert_step"], (number, no, step.id, step.name))
 

@@ -178,7 +178,7 @@ def damaged_executions(connection: sqlite3.Connection) -> Iterator[str]:
 
 def damaged_params(connection: sqlite3.Connection) -> Iterator[str]:
     for number, name, kind, value, secret, checksum in connection.execute(SQL["all_params"]):
-        if crc(name, kind, value, secret) != checksum:
+        if crc(number, name, kind, value, secret) != checksum:
             yield f"#{number}: parameter {name!r} is damaged (checksum mismatch)"
 
 

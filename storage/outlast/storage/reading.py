@@ -38,10 +38,11 @@ def knows(connection: sqlite3.Connection, execution_id: str) -> bool:
 
 def execution(connection: sqlite3.Connection, number: int) -> Execution:
     """One execution with its steps. NotFound; StoreDamaged where the row is not what was written."""
+    # First: a damaged row may have nothing to be joined with.
+    check_execution(connection, number)
     row = rows(connection).execute(SQL["by_number"], (number,)).fetchone()
     if row is None:
         raise not_found(number)
-    check_execution(connection, number)
     return Execution(
         number=number,
         id=format_id(row["id"]),
@@ -118,7 +119,7 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
     """What only a full report shows. StoreDamaged where a parameter or the payload is not what was written."""
     params: list[Param] = []
     for name, kind, value, secret, checksum in connection.execute(SQL["params"], (number,)):
-        if crc(name, kind, value, secret) != checksum:
+        if crc(number, name, kind, value, secret) != checksum:
             raise damaged(number, f"parameter {name!r}")
         params.append(Param(name, kind, json.loads(value), bool(secret)))
     row = connection.execute(SQL["payload"], (number,)).fetchone()
@@ -127,6 +128,8 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
     plan, output, leftovers, checksum, definition, source, late_bytes = row
     if crc(plan, output, leftovers) != checksum:
         raise damaged(number, "its payload")
+    if json.loads(plan)["params"].keys() != {param.name for param in params}:
+        raise damaged(number, "a parameter")  # its key: the row is another execution's, or nobody's
     return Details(tuple(params), plan, decoded(output), decoded(leftovers) or [], definition, source, late_bytes)
 
 

@@ -74,10 +74,11 @@ class Store:
         Every connection is closed even where one of them says StoreBusy: a thread that is left would keep the
         process alive. The lock goes last: connections are closed under it.
         """
-        self._closed = True
+        again, self._closed = self._closed, True
         with anyio.CancelScope(shield=True):
             async with self._opening, AsyncExitStack() as stack:
-                stack.push_async_callback(anyio.to_thread.run_sync, self._database.lock.close)
+                if not again:
+                    stack.push_async_callback(anyio.to_thread.run_sync, self._database.lock.close)
                 while self._connections:
                     _, connection = self._connections.popitem()
                     stack.push_async_callback(connection.close)

@@ -1,10 +1,11 @@
 -- name: page
--- {where} is made of the conditions below; the newest come first, by key.
+-- {where} is made of the conditions in storage/history.py; the newest come first, by key.
+-- LEFT: a damaged row that has nothing to be joined with must not go unnoticed.
 SELECT e.number, e.id, w.workflow_id, v.name, e.status, e.created_at, e.started_at, e.ended_at, e.duration_us,
        e.exit_code, e.reason
 FROM executions e
-JOIN workflow_versions v ON v.id = e.version
-JOIN workflows w ON w.id = e.workflow
+LEFT JOIN workflow_versions v ON v.id = e.version
+LEFT JOIN workflows w ON w.id = e.workflow
 WHERE {where}
 ORDER BY e.number DESC LIMIT :limit OFFSET :offset
 
