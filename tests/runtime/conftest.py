@@ -41,7 +41,7 @@ def run(runtime: Runtime) -> Run:
 
     async def start(*argv: str, **request: object) -> Started:
         return await runtime.execute(
-            StartRequest(workflow_id="command", params={"argv": list(argv)}, **request)  # type: ignore[arg-type]
+            StartRequest(workflow_id="command", params={"argv": list(argv)}, **request)  # type: ignore[arg-type]  # whatever fields a test names
         )
 
     return start

@@ -147,7 +147,7 @@ async def test_live_executions_are_answered_from_memory_and_past_ones_from_the_s
 
     def noted(connection: object, number: int) -> Execution:
         read.append(number)
-        return execution_of(connection, number)  # type: ignore[arg-type]
+        return execution_of(connection, number)  # type: ignore[arg-type]  # it is a connection
 
     monkeypatch.setattr(reading, "execution", noted)
     async with open_runtime(Options(home=home, trigger="cli", allow_command=True)) as runtime:

@@ -3,10 +3,11 @@ from under a live execution."""
 
 import compileall
 import hashlib
-import os
 import py_compile
 import shutil
 import sys
+import tempfile
+import time
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,9 @@ from outlast.kernel.spawning import Launcher
 
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
+ASIDE = ".tmp"
+STALE = 3600.0
+"""Seconds after which a library that is still being written was left by a process that died."""
 PACKAGES = ("kernel", "supervisor", "workflow")
 
 
@@ -61,7 +65,8 @@ class Library:
         """Remove the code of other versions that no live plan names (`used`); what was removed."""
         removed: list[str] = []
         for path in self._root.iterdir():
-            if path.name not in used | {self.name} and not path.name.endswith(".tmp"):
+            fresh = path.name.endswith(ASIDE) and time.time() - path.stat().st_mtime < STALE
+            if path.name not in used | {self.name} and not fresh:
                 shutil.rmtree(path, ignore_errors=True)
                 removed.append(path.name)
         return removed
@@ -72,9 +77,8 @@ class Library:
 
 
 def place_library(target: Path, contents: dict[str, bytes]) -> None:
-    """Write the files aside and rename the directory: it is there as a whole or not at all."""
-    aside = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
+    """Write the files aside and rename the directory: all of it is there or nothing. Several may do it at once."""
+    aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=ASIDE, dir=target.parent))
     for place, content in contents.items():
         path = aside / place
         path.parent.mkdir(parents=True, exist_ok=True)

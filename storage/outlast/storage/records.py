@@ -47,6 +47,8 @@ class Execution:
     created_at: int
     updated_at: int
     cancel_requested_by: str | None
+    parked_us: int
+    """Time spent at gates and paused."""
     compensation: str | None
     retry_of: int | None
     rollback_of: int | None

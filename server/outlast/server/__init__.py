@@ -1,0 +1,1 @@
+"""What people and clients start: the MCP server, the command line, the settings."""

@@ -1,0 +1,172 @@
+"""The protocol over standard input and output, one JSON message a line.
+
+Descriptors 0 and 1 are taken away from everybody else, so that nothing but messages can get onto the wire. Reading
+blocks a daemon thread instead of making the descriptors non-blocking: those flags belong to whoever shares the pipe
+or terminal. It works with pipes, sockets, terminals and files alike, and nothing has to be waited for at the end.
+"""
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, cast
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    RequestId,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+log = logging.getLogger(__name__)
+
+LONGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes. Arguments are limited to 256 KiB; a longer line is somebody's mistake."""
+WAITING_MESSAGES = 64
+"""Read ahead, so that the end of input is noticed although messages wait."""
+CHUNK = 1 << 16
+
+
+class Wire(NamedTuple):
+    """The descriptors of the connection, which no other code knows."""
+
+    incoming: int
+    outgoing: int
+
+
+class Streams(NamedTuple):
+    received: MemoryObjectReceiveStream[SessionMessage | Exception]
+    to_send: MemoryObjectSendStream[SessionMessage]
+
+
+def claim() -> Wire:
+    """Take standard input and output for the protocol: from now on 0 is empty and 1 is standard error."""
+    wire = Wire(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3), fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # started without a standard error
+        os.dup2(nothing, 1)
+    os.close(nothing)
+    return wire
+
+
+@asynccontextmanager
+async def open_streams(wire: Wire, ended: Callable[[], None]) -> AsyncGenerator[Streams]:
+    """The messages of a connection. `ended` is called on the event loop when the other side is gone."""
+    received_in, received = anyio.create_memory_object_stream[SessionMessage | Exception](WAITING_MESSAGES)
+    to_send, to_send_out = anyio.create_memory_object_stream[SessionMessage](0)
+    loop = asyncio.get_running_loop()
+
+    async def take(line: bytes) -> None:
+        message = parsed(line)
+        if isinstance(message, JSONRPCError):
+            await to_send.send(SessionMessage(message))
+        else:
+            await received_in.send(SessionMessage(message))
+
+    async def end() -> None:
+        ended()
+        await received_in.aclose()
+
+    def on_loop(work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    def read() -> None:
+        try:
+            for line in lines_of(wire.incoming):
+                on_loop(take(line))
+            on_loop(end())
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, asyncio.CancelledError, RuntimeError):
+            log.debug("the server ended while something was read", exc_info=True)
+
+    async def write() -> None:
+        async with to_send_out:
+            async for item in to_send_out:
+                data = encoded(item.message)
+                try:
+                    await anyio.to_thread.run_sync(write_all, wire.outgoing, data, abandon_on_cancel=True)
+                except OSError:
+                    log.info("the client reads no more", exc_info=True)
+                    return ended()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(write)
+        threading.Thread(target=read, name="stdin", daemon=True).start()
+        try:
+            yield Streams(received, to_send)
+        finally:
+            for stream in (received_in, received, to_send):
+                stream.close()
+
+
+def lines_of(fd: int) -> Iterator[bytes]:
+    """The lines that are not empty; an over-long one is cut, so that it is answered as an error."""
+    parts: list[bytes] = []
+    size = 0
+    while chunk := os.read(fd, CHUNK):
+        first, *others = chunk.split(b"\n")
+        for piece in (first, *others[:-1]) if others else ():
+            line = b"".join((*parts, piece))
+            parts, size = [], 0
+            if line.strip():
+                yield line
+        rest = others[-1] if others else first
+        if size <= LONGEST_MESSAGE:
+            parts.append(rest)
+            size += len(rest)
+    if (line := b"".join(parts)).strip():
+        yield line
+
+
+def parsed(line: bytes) -> JSONRPCMessage:
+    """The message on a line; for a line that is none, the error that answers it."""
+    if len(line) > LONGEST_MESSAGE:
+        return refused(PARSE_ERROR, f"a message may have at most {LONGEST_MESSAGE:,} bytes")
+    try:
+        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError:
+        pass  # looked at below
+    try:
+        content: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return refused(PARSE_ERROR, "not JSON")
+    given = cast("dict[str, object]", content).get("id") if isinstance(content, dict) else None
+    known = given if isinstance(given, int | str) and not isinstance(given, bool) else None
+    return refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", known)
+
+
+def refused(code: int, message: str, id: RequestId | None = None) -> JSONRPCError:
+    return JSONRPCError(jsonrpc="2.0", id=id, error=ErrorData(code=code, message=message))
+
+
+def encoded(message: JSONRPCMessage) -> bytes:
+    """One line. A message that cannot be written becomes an error, so that nobody waits for it for ever."""
+    try:
+        text = message.model_dump_json(by_alias=True, exclude_unset=True)
+        return text.encode() + b"\n"
+    except (PydanticSerializationError, UnicodeEncodeError):
+        log.exception("a message could not be written")
+        id = getattr(message, "id", None)
+        return encoded(refused(INTERNAL_ERROR, "the answer could not be written", id))
+
+
+def write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

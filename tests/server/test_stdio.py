@@ -1,0 +1,60 @@
+"""Lines in, lines out: the wire alone."""
+
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp.types import JSONRPCResponse
+
+from outlast.server.stdio import CHUNK, encoded, lines_of, parsed
+
+
+def read_back(data: bytes, pieces: list[int]) -> list[bytes]:
+    """What `lines_of` makes of data that arrives in pieces."""
+    incoming, outgoing = os.pipe()
+
+    def write() -> None:
+        rest = data
+        for size in pieces:
+            os.write(outgoing, rest[:size])
+            rest = rest[size:]
+        os.write(outgoing, rest)
+        os.close(outgoing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        return list(lines_of(incoming))
+    finally:
+        writer.join()
+        os.close(incoming)
+
+
+@given(
+    st.binary(max_size=200) | st.lists(st.sampled_from([b"\n", b"a", b" ", b"{}"])).map(b"".join),
+    st.lists(st.integers(1, 20)),
+)
+def test_lines_are_the_same_however_they_arrive(data: bytes, pieces: list[int]) -> None:
+    assert read_back(data, pieces) == [line for line in data.split(b"\n") if line.strip()]
+
+
+def test_lines_longer_than_a_read_are_whole() -> None:
+    lines = [b"x" * (CHUNK * 2 + 1), b"y" * CHUNK, b"z"]
+    assert read_back(b"\n".join(lines), []) == lines
+
+
+def test_an_answer_that_cannot_be_written_becomes_an_error() -> None:
+    """The reader must not wait for ever for an answer that killed the writer."""
+    line = encoded(JSONRPCResponse(jsonrpc="2.0", id=7, result={"text": "\ud800"}))
+    message = parsed(line)
+    assert message.model_dump(by_alias=True)["id"] == 7
+    assert message.model_dump(by_alias=True)["error"]["code"] == -32603
+
+
+@pytest.mark.parametrize("text", ["\u2028", "\x85", "a\nb", "\U0001f680"])
+def test_a_message_is_one_line(text: str) -> None:
+    line = encoded(JSONRPCResponse(jsonrpc="2.0", id=7, result={"text": text}))
+    assert line.count(b"\n") == 1
+    assert parsed(line).model_dump()["result"] == {"text": text}

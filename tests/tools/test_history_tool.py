@@ -1,0 +1,96 @@
+"""`list_execution_history`: which executions there are, page by page."""
+
+import anyio
+import pytest
+from agents import Agent
+
+from outlast.tools.results import MOST_BYTES
+
+ROW = {
+    *("handle_id", "number", "workflow_id", "workflow_name", "status", "reason", "start_time", "end_time"),
+    *("duration_seconds", "exit_code"),
+}
+
+
+async def test_a_listing_is_a_table_newest_first_with_the_true_total(agent: Agent) -> None:
+    await agent.run("true")
+    await agent.shell("exit 3")
+    listed = await agent.call("list_execution_history")
+    assert listed.data.keys() == {"executions", "total", "limit", "offset", "next_cursor"}
+    assert all(row.keys() == ROW for row in listed.data["executions"])
+    assert [(row["number"], row["status"], row["exit_code"]) for row in listed.data["executions"]] == [
+        (2, "failed", 3),
+        (1, "completed", 0),
+    ]
+    assert (listed.data["total"], listed.data["limit"], listed.data["offset"]) == (2, 10, 0)
+    head, second, first = listed.text.splitlines()
+    assert head == "2 of 2, newest first, times in UTC"
+    assert second.startswith("2  command  failed (3)  20")
+    assert second.endswith("exit code 3")
+    assert first.startswith("1  command  completed   20")
+
+
+async def test_pages_go_on_where_the_last_one_ended(modern: Agent) -> None:
+    for _ in range(5):
+        await modern.run("true")
+    seen: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await modern.call("list_execution_history", limit=2, **cursor)
+        seen += [row["number"] for row in page.data["executions"]]
+        assert page.data["total"] == 5
+        if page.data["next_cursor"] is None:
+            break
+        assert f'more: cursor="{page.data["next_cursor"]}"' in page.text
+        cursor = {"cursor": page.data["next_cursor"]}
+    assert seen == [5, 4, 3, 2, 1]
+    skipped = await modern.call("list_execution_history", limit=2, offset=3)
+    assert [row["number"] for row in skipped.data["executions"]] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "numbers"),
+    [
+        ({"status": "failed"}, [2]),
+        ({"agent": "reviewer"}, [1]),
+        ({"customer": "acme"}, [2]),
+        ({"label": "team=red"}, [1]),
+        ({"user": "sam", "workflow_id": "command", "mode": "local-run"}, [2, 1]),
+        ({"user": "nobody"}, []),
+        ({"active": True}, []),
+        ({"active": False}, [2, 1]),
+        ({"since": "1h"}, [2, 1]),
+        ({"until": "2020-01-01T00:00:00Z"}, []),
+        ({"status": "failed", "agent": "reviewer"}, []),
+    ],
+)
+async def test_everything_that_is_asked_for_must_hold(
+    modern: Agent, wanted: dict[str, object], numbers: list[int]
+) -> None:
+    await modern.run("true", agent="reviewer", labels={"team": "red"})
+    await modern.run("false", customer="acme", labels={"team": "blue"})
+    listed = await modern.call("list_execution_history", **wanted)
+    assert [row["number"] for row in listed.data["executions"]] == numbers
+    assert listed.data["total"] == len(numbers)
+    assert numbers or listed.text == "no execution matches"
+
+
+async def test_a_page_that_is_too_large_for_one_reply_says_what_is_missing(modern: Agent) -> None:
+    total = 200
+    await modern.call("execute_workflow", workflow_id="command", params={"argv": ["/no/0/" + "x" * 150]})
+    async with anyio.create_task_group() as group:
+        for n in range(1, total):
+            # Failing before anything is started makes them cheap.
+            group.start_soon(
+                lambda n=n: modern.call(
+                    "execute_workflow", workflow_id="command", params={"argv": [f"/no/{n}/" + "x" * 150]}
+                )
+            )
+    page = await modern.call("list_execution_history", limit=500)
+    shown = len(page.data["executions"])
+    assert MOST_BYTES / 2 < page.size <= MOST_BYTES
+    assert (page.data["total"], page.data["omitted"]) == (total, total - shown)
+    assert f"{total - shown} more rows were asked for" in page.text
+    rest = await modern.call("list_execution_history", limit=500, cursor=page.data["next_cursor"])
+    numbers = [row["number"] for row in page.data["executions"] + rest.data["executions"]]
+    assert numbers == list(range(total, 0, -1))

@@ -1,0 +1,154 @@
+"""What a caller gets to see of executions: plain JSON values with the field names of the tools.
+
+Tools send them as structured content, commands print them with --json. Times are ISO 8601 in UTC with milliseconds,
+durations are seconds, what is not there is None. Words of programs and of the system are made visible.
+"""
+
+from datetime import UTC, datetime
+
+from outlast.kernel.plan import Json
+from outlast.kernel.states import Parked, Running, Settled
+from outlast.storage.logs.reader import LogCount
+from outlast.storage.records import Details, Execution, Page, Step, Summary
+from outlast.tools.readable import visible
+
+View = dict[str, Json]
+
+SECRET = "***"
+
+
+def time_text(us: int | None) -> str | None:
+    """µs since the epoch as `2026-11-20T14:02:39.104Z`."""
+    if us is None:
+        return None
+    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{us // 1000 % 1000:03}Z"
+
+
+def seconds(us: int | None) -> float | None:
+    return None if us is None else round(us / 1_000_000, 3)
+
+
+def started_at(execution: Execution) -> int | None:
+    """µs; None before the start."""
+    return execution.state.started_at if isinstance(execution.state, Running | Parked | Settled) else None
+
+
+def duration(execution: Execution, now: int) -> int | None:
+    """µs from start to end, or until now."""
+    if execution.settled is not None:
+        return execution.settled.duration_us
+    began = started_at(execution)
+    return None if began is None else max(0, now - began)
+
+
+def active(execution: Execution, now: int) -> int | None:
+    """µs of the duration that were not spent at gates or paused."""
+    whole = duration(execution, now)
+    return None if whole is None else max(0, whole - execution.parked_us)
+
+
+def started_view(execution: Execution, already_existed: bool) -> View:
+    """What starting an execution answers."""
+    return {
+        "handle_id": execution.id,
+        "number": execution.number,
+        "workflow_id": execution.workflow_id,
+        "status": execution.status.value,
+        "reason": reason(execution),
+        "already_existed": already_existed,
+    }
+
+
+def status_view(execution: Execution, count: LogCount, now: int, expected_end: int | None = None) -> View:
+    """Where an execution stands. `now` and `expected_end` are µs."""
+    settled = execution.settled
+    return {
+        "handle_id": execution.id,
+        "number": execution.number,
+        "workflow_id": execution.workflow_id,
+        "workflow_name": execution.workflow_name,
+        "status": execution.status.value,
+        "reason": reason(execution),
+        "exit_code": settled and settled.exit_code,
+        "signal": settled and settled.signal,
+        "signal_certain": settled and settled.signal_certain,
+        "start_time": time_text(started_at(execution)),
+        "end_time": time_text(settled and settled.ended_at),
+        "duration_seconds": seconds(duration(execution, now)),
+        "active_seconds": seconds(active(execution, now)),
+        "cancel_requested_by": execution.cancel_requested_by,
+        "steps": [step_view(step) for step in execution.steps],
+        "compensation": execution.compensation,
+        "log_lines": count.lines,
+        "log_lines_final": count.final,
+        "expected_end": time_text(expected_end),
+    }
+
+
+def step_view(step: Step) -> View:
+    return {
+        "id": step.id,
+        "name": step.name,
+        "status": step.status.value,
+        "attempt": step.attempt,
+        "exit_code": step.exit_code,
+        "start_time": time_text(step.started_at),
+        "end_time": time_text(step.ended_at),
+        "error": None if step.error is None else visible(step.error),
+    }
+
+
+def details_view(execution: Execution, details: Details) -> View:
+    """What a detailed status has beside `status_view`."""
+    return {
+        "params": {param.name: SECRET if param.secret else param.value for param in details.params},
+        "output": details.output,
+        "metadata": execution.metadata,
+        "labels": execution.labels,
+        "user": execution.user,
+        "agent": execution.agent,
+        "customer": execution.customer,
+        "workflow_type": execution.workflow_type,
+        "workflow_version": execution.version,
+        "mode": execution.mode,
+        "trigger": execution.trigger,
+        "client": execution.client,
+        "created_at": time_text(execution.created_at),
+        "updated_at": time_text(execution.updated_at),
+        "binary_path": execution.binary_path,
+        "leftovers": list(details.leftovers),
+    }
+
+
+def summary_view(summary: Summary) -> View:
+    """One row of a listing."""
+    return {
+        "handle_id": summary.id,
+        "number": summary.number,
+        "workflow_id": summary.workflow_id,
+        "workflow_name": summary.workflow_name,
+        "status": summary.status.value,
+        "reason": None if summary.reason is None else visible(summary.reason),
+        "start_time": time_text(summary.started_at),
+        "end_time": time_text(summary.ended_at),
+        "duration_seconds": seconds(summary.duration_us),
+        "exit_code": summary.exit_code,
+    }
+
+
+def history_view(page: Page, limit: int, offset: int) -> View:
+    """One page of a listing, newest first. `damaged`: the numbers of rows that cannot be shown, where there are any."""
+    view: View = {
+        "executions": [summary_view(summary) for summary in page.executions],
+        "total": page.total,
+        "limit": limit,
+        "offset": offset,
+        "next_cursor": page.next_cursor,
+    }
+    if page.damaged:
+        view["damaged"] = list(page.damaged)
+    return view
+
+
+def reason(execution: Execution) -> str | None:
+    return None if execution.settled is None else visible(execution.settled.reason)
