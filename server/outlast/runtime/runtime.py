@@ -78,7 +78,8 @@ async def open_runtime(options: Options) -> AsyncGenerator[Runtime]:
     async with open_store(options.home) as store:
         if options.max_running is not None:
             limit = options.max_running
-            await store.write(lambda c: executions.set_max_running(c, limit))
+            if await store.read(reading.max_running) != limit:
+                await store.write(lambda c: executions.set_max_running(c, limit))
         library = Library(options.home)
         runtime = Runtime(options, store, library, await store.read(reading.store_id))
         try:

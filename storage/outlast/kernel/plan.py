@@ -87,13 +87,13 @@ def decode_plan(data: bytes) -> Plan:
     try:
         if document.get("format") != FORMAT:
             raise ValueError(f"not a plan of format {FORMAT}")
-        document["steps"] = [StepPlan(**known(StepPlan._fields, step)) for step in document["steps"]]
-        return Plan(**known(Plan._fields, document))
+        document["steps"] = [StepPlan(**_known(StepPlan._fields, step)) for step in document["steps"]]
+        return Plan(**_known(Plan._fields, document))
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a whole plan: {error}") from error
 
 
-def known(fields: tuple[str, ...], document: dict[str, Any]) -> dict[str, Any]:
+def _known(fields: tuple[str, ...], document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name in fields}
 
 

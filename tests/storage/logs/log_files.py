@@ -161,10 +161,10 @@ def printed(execution: Execution, max_line: int, masks: tuple[bytes, ...] = ()) 
     closed: set[int] = set()
     at = 0
 
-    def add(mark: Mark, data: bytes, cut: bool = False) -> None:
+    def add(mark: Mark, data: bytes, *, cut: bool = False, ended: bool = True) -> None:
         for mask in masks:
             data = data.replace(mask, b"***")
-        result.entries.append(Line(result.count + 1, mark.at, Spool.unpack(mark.spool), data, cut))
+        result.entries.append(Line(result.count + 1, mark.at, Spool.unpack(mark.spool), data, cut, ended))
         result.times.append(mark.at)
         result.spools.append(mark.spool)
 
@@ -191,14 +191,14 @@ def printed(execution: Execution, max_line: int, masks: tuple[bytes, ...] = ()) 
                 add(mark, data[start:newline])
                 start = newline + 1
             elif len(data) - start >= max_line:
-                add(mark, data[start : start + max_line], cut=True)
+                add(mark, data[start : start + max_line], cut=True, ended=False)
                 start += max_line
             else:
                 break
         if mark.kind == CLOSE:
             closed.add(mark.spool)
             if start < len(data):
-                add(mark, data[start:])
+                add(mark, data[start:], ended=False)
         starts[mark.spool] = start
     return result
 

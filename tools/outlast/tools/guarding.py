@@ -1,8 +1,8 @@
 """Tools that check what they are given and answer every failure with a sentence."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
@@ -14,6 +14,9 @@ from outlast.definitions.values import TYPE_NAMES, kind_of, show, show_path
 from outlast.kernel.errors import InvalidInput, OutlastError
 from outlast.tools.results import refusal, unexpected
 
+L = TypeVar("L")
+R = TypeVar("R")
+
 READ_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
@@ -23,7 +26,7 @@ class GuardedTool(Tool):
     @classmethod
     def of(
         cls,
-        function: Callable[..., Coroutine[Any, Any, CallToolResult]],
+        function: Callable[..., Awaitable[CallToolResult]],
         *,
         title: str,
         description: str,
@@ -34,11 +37,11 @@ class GuardedTool(Tool):
         arguments = tool.fn_metadata.arg_model
         arguments.model_config["extra"] = "forbid"
         arguments.model_rebuild(force=True)
-        tool.parameters = compact(arguments.model_json_schema(by_alias=True))
+        tool.parameters = _compact(arguments.model_json_schema(by_alias=True))
         return cast("GuardedTool", tool)
 
     async def run(
-        self, arguments: dict[str, Any], context: Context[Any], convert_result: bool = False
+        self, arguments: dict[str, object], context: Context[L, R], convert_result: bool = False
     ) -> CallToolResult:
         try:
             checked = self._checked(arguments)
@@ -48,7 +51,7 @@ class GuardedTool(Tool):
         except Exception as error:  # noqa: BLE001 - logged there; the caller gets a sentence and no internals
             return refusal(unexpected(error, self.name))
 
-    def _checked(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _checked(self, arguments: dict[str, object]) -> dict[str, Any]:
         try:
             return self.fn_metadata.validate_arguments(arguments)
         except ValidationError as error:
@@ -70,7 +73,7 @@ class GuardedTool(Tool):
                 hint = f" Did you mean {close[0]}?" if close else ""
                 yield f"{show(name)} is not an argument of {self.name} ({', '.join(names)}).{hint}"
             else:
-                yield f"{name} {sentence(detail, self.parameters['properties'][name])}."
+                yield f"{name} {_sentence(detail, self.parameters['properties'][name])}."
 
     def _usage(self) -> str:
         """The tool's signature: what is optional has a question mark."""
@@ -79,7 +82,7 @@ class GuardedTool(Tool):
         return f"{self.name}({', '.join(names)})"
 
 
-def sentence(detail: ErrorDetails, schema: dict[str, Any]) -> str:
+def _sentence(detail: ErrorDetails, schema: dict[str, Any]) -> str:
     """What is wrong with one argument, as the rest of a sentence that begins with its name."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing":
@@ -101,12 +104,12 @@ def sentence(detail: ErrorDetails, schema: dict[str, Any]) -> str:
     return f"must be {wanted}, not {kind_of(detail['input'])}"
 
 
-def compact(schema: dict[str, Any]) -> dict[str, Any]:
+def _compact(schema: dict[str, Any]) -> dict[str, Any]:
     """A JSON schema without what only costs: titles, and null as the value of what is left out."""
     small = {key: item for key, item in schema.items() if key != "title"}
     if "properties" in small:
         properties = cast("dict[str, dict[str, Any]]", small["properties"])
-        small["properties"] = {name: compact(item) for name, item in properties.items()}
+        small["properties"] = {name: _compact(item) for name, item in properties.items()}
     kinds: list[dict[str, Any]] = small.get("anyOf", [])
     some = [kind for kind in kinds if kind != {"type": "null"}]
     if len(some) < len(kinds):

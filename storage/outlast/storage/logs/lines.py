@@ -26,6 +26,8 @@ class Line:
     """Exactly what was written, without the newline; secrets masked."""
     cut: bool = False
     """The line goes on in the next number of its spool."""
+    ended: bool = True
+    """Its newline was printed; not so for a last line that ends with the output, nor for a cut one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Piece(NamedTuple):
             return [LogGap(low, high, "dropped: the log was over its size limit")]
         spool = Spool.unpack(self.spool)
         if self.kind != WHOLE:
-            return [Line(self.first, self.at, spool, self.data, self.kind == CUT)]
+            return [Line(self.first, self.at, spool, self.data, self.kind == CUT, ended=False)]
         texts = self.data.split(b"\n")[low - self.first : high - self.first + 1]
         return [Line(n, self.at, spool, text) for n, text in enumerate(texts, low)]
 

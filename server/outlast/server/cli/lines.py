@@ -1,0 +1,66 @@
+"""Log lines as people read them."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from outlast.storage.logs.lines import Entry, LogGap
+from outlast.storage.records import Execution
+from outlast.tools.log_views import gap_text
+from outlast.tools.readable import visible
+
+COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
+RESET = "\x1b[0m"
+
+
+def readable(data: bytes, *, colours: bool) -> str:
+    """One line of output: what a terminal would act on is written out, colours apart where they are wanted."""
+    text = data.decode("utf-8", "backslashreplace").removesuffix("\r")
+    if not colours or "\x1b" not in text:
+        return visible(text)
+    parts = COLOUR.split(text)
+    if len(parts) == 1:
+        return visible(text)
+    return "".join(part if index % 2 else visible(part) for index, part in enumerate(parts)) + RESET
+
+
+class LineFormat:
+    """Writes entries with line number, local time and, where there are several steps, the step's id."""
+
+    def __init__(self, execution: Execution, *, colours: bool) -> None:
+        self._colours = colours
+        self._steps = [step.id for step in execution.steps]
+        self._width = max(map(len, self._steps), default=0)
+        # The second of the latest line and how it is written: thousands of lines share one.
+        self._second, self._clock = -1, ""
+
+    def text(self, entries: Iterable[Entry]) -> str:
+        """The entries, each one line with its newline."""
+        return "".join(map(self._line, entries))
+
+    def _line(self, entry: Entry) -> str:
+        if isinstance(entry, LogGap):
+            return f"[{gap_text(entry)}]\n"
+        if (second := entry.at // 1_000_000) != self._second:
+            self._second, self._clock = second, f"{datetime.fromtimestamp(second).astimezone():%H:%M:%S}"
+        head = f"{entry.n:>5} {self._clock}.{entry.at // 100_000 % 10} "
+        if len(self._steps) > 1:
+            head += self._steps[entry.spool.step - 1].ljust(self._width) + " "
+        if self._colours:
+            head = f"\x1b[2m{head}{RESET}"
+        return f"{head}{readable(entry.data, colours=self._colours)}\n"
+
+
+def bare(entries: Iterable[Entry], *, colours: bool) -> str:
+    """The lines alone, as somebody who follows a command wants to see them."""
+    return "".join(
+        f"[{gap_text(entry)}]\n" if isinstance(entry, LogGap) else readable(entry.data, colours=colours) + "\n"
+        for entry in entries
+    )
+
+
+def raw(entries: Iterable[Entry]) -> bytes:
+    """The bytes that were printed; lines that are gone are left out."""
+    return b"".join(
+        entry.data + b"\n" if entry.ended else entry.data for entry in entries if not isinstance(entry, LogGap)
+    )

@@ -1,0 +1,236 @@
+"""`ps`, `history`, `show`: what there is, in tables and in JSON."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from commandline import Cli, Gate, lines_of
+
+from outlast.kernel.errors import InvalidInput
+from outlast.kernel.home import Home
+from outlast.server.cli.screen import Column, aligned
+from outlast.server.cli.wording import full_moment, moment, parse_moment
+
+SUMMARY = [
+    "handle_id",
+    "number",
+    "workflow_id",
+    "workflow_name",
+    "status",
+    "reason",
+    "start_time",
+    "end_time",
+    "duration_seconds",
+    "exit_code",
+]
+
+
+@pytest.fixture
+def three(cli: Cli) -> None:
+    """#1 completed, #2 failed with 3, #3 completed."""
+    for code in (0, 3, 0):
+        cli("run", "--wait", "--", "sh", "-c", f"exit {code}")
+
+
+def listed(cli: Cli, *arguments: str) -> list[int]:
+    return [row["number"] for row in json.loads(cli("history", "--json", *arguments).stdout)["executions"]]
+
+
+def test_history_is_a_table_with_the_newest_first(cli: Cli, three: None) -> None:
+    lines = lines_of(cli("history"))
+    assert lines[0].split() == ["number", "workflow", "status", "started", "took", "reason"]
+    assert [line.split()[0] for line in lines[1:]] == ["3", "2", "1"]
+    assert "failed (3)" in lines[2]
+    assert lines[2].endswith("exit code 3")
+    assert lines[1].split()[2] == "completed"
+
+
+def test_history_in_json_has_the_fields_of_its_tool(cli: Cli, three: None) -> None:
+    view = json.loads(cli("history", "--json", "--limit", "2").stdout)
+    assert list(view) == ["executions", "total", "limit", "offset", "next_cursor"]
+    assert (view["total"], view["limit"], view["offset"], view["next_cursor"]) == (3, 2, 0, "k2")
+    assert list(view["executions"][0]) == SUMMARY
+
+
+def test_a_page_says_how_to_go_on(cli: Cli, three: None) -> None:
+    assert lines_of(cli("history", "--limit", "2"))[-1] == "2 of 3; the next ones: --cursor k2"
+    assert listed(cli, "--cursor", "k2") == [1]
+    assert listed(cli, "--offset", "2") == [1]
+    assert lines_of(cli("history", "--offset", "3")) == ["No execution here; 3 match."]
+
+
+def test_filters(cli: Cli, three: None) -> None:
+    for arguments, numbers in (
+        (["--workflow", "command"], [3, 2, 1]),
+        (["--workflow", "other"], []),
+        (["--status", "failed"], [2]),
+        (["--status", "running"], []),
+        (["--over"], [3, 2, 1]),
+        (["--active"], []),
+        (["--mode", "local-run"], [3, 2, 1]),
+        (["--agent", "nobody"], []),
+        (["--customer", "nobody"], []),
+        (["--user", "nobody"], []),
+        (["--label", "a=b"], []),
+        (["--since", "1h"], [3, 2, 1]),
+        (["--until", "1h"], []),
+        (["--since", "2020-01-01", "--until", "2020-01-02T12:00"], []),
+    ):
+        assert listed(cli, *arguments) == numbers, arguments
+
+
+def test_an_empty_history_says_so(cli: Cli) -> None:
+    assert lines_of(cli("history")) == ["No execution matches."]
+    assert json.loads(cli("history", "--json").stdout)["executions"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--since", "soon"], "--since: 'soon' is no time."),
+        (["--label", "x"], "--label: 'x' is no label."),
+        (["--cursor", "x"], "cursor: 'x' is not one"),
+    ],
+)
+def test_wrong_filters_are_named(cli: Cli, arguments: list[str], said: str) -> None:
+    result = cli("history", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"invalid_input: {said}")
+
+
+def test_ps_lists_what_is_not_over(home: Home, cli: Cli, gate: Gate) -> None:
+    assert lines_of(cli("ps")) == ["Nothing is running or waiting."]
+    cli("run", "--wait", "--", "true")
+    Path(home.workflows, "one.yaml").write_text(f"id: one\nshell: {gate.pass_it}\nconcurrency: {{key: one}}\n")
+    cli("run", "one")
+    cli("run", "one")
+    view = json.loads(cli("ps", "--json").stdout)
+    assert [(row["number"], row["status"]) for row in view["executions"]] == [(3, "pending"), (2, "running")]
+    assert list(view["executions"][0]) == SUMMARY
+    assert [line.split()[:3] for line in lines_of(cli("ps"))[1:]] == [["3", "one", "pending"], ["2", "one", "running"]]
+    gate.open()
+    gate.open()
+    assert [cli("wait", "2").exit_code, cli("wait", "3").exit_code] == [0, 0]
+
+
+def test_watching_needs_a_terminal(cli: Cli) -> None:
+    result = cli("ps", "--watch")
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "invalid_input: --watch: needs a terminal.")
+
+
+def test_show_tells_everything(home: Home, cli: Cli) -> None:
+    Path(home.workflows, "greet.yaml").write_text(
+        "id: greet\n"
+        "name: Greets somebody\n"
+        "params: {who: {type: string}, token: {secret: true}}\n"
+        'shell: \'echo hi; echo "{\\"done\\": true}" > $OUTLAST_OUTPUT; exit 4\'\n'
+    )
+    cli("run", "--wait", "greet", "-p", "who=you", "-p", "token=swordfish", "--label", "team=red")
+    text = cli("show", "1").stdout
+    lines = text.splitlines()
+    assert lines[0].startswith("#1 greet · failed after ")
+    for part in (
+        "Greets somebody, version ",
+        f"{home.workflows}/greet.yaml",
+        "exit code   4",
+        '"who": "you"',
+        '"team": "red"',
+        '"done": true',
+        "log         1 line",
+        "next: outlast logs 1 | outlast history --workflow greet",
+    ):
+        assert part in text
+    assert "swordfish" not in text
+    view = json.loads(cli("show", "1", "--json").stdout)
+    assert "swordfish" not in json.dumps(view)
+    assert view["params"] == {"who": "you", "token": "***"}
+    assert view["output"] == {"done": True}
+    for field in (
+        "handle_id",
+        "steps",
+        "log_lines_final",
+        "expected_end",
+        "labels",
+        "user",
+        "workflow_version",
+        "client",
+    ):
+        assert field in view
+
+
+def test_show_of_a_live_one_leads_to_its_log_and_its_end(cli: Cli, gate: Gate) -> None:
+    cli("run", "--", "sh", "-c", gate.pass_it)
+    assert lines_of(cli("show", "1"))[-1] == "next: outlast logs -f 1 | outlast cancel 1"
+    gate.open()
+    assert cli("wait", "1").exit_code == 0
+
+
+@pytest.mark.parametrize("handle", ["1", "#1"])
+def test_handles_are_written_as_people_say_them(cli: Cli, handle: str) -> None:
+    cli("run", "--wait", "--", "true")
+    view = json.loads(cli("show", handle, "--json").stdout)
+    assert json.loads(cli("show", view["handle_id"], "--json").stdout) == view
+
+
+def test_what_was_written_by_somebody_else_cannot_act_on_the_terminal(cli: Cli) -> None:
+    cli("run", "--wait", "--label", "x=y", "--", "printf", "\x1b[2J\u202e")
+    assert "\x1b" not in cli("show", "1").stdout
+    assert "\u202e" not in cli("show", "1").stdout
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def at(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("then", "shown"),
+    [
+        ("2026-11-20T13:02:11Z", "14:02"),
+        ("2026-11-19T23:30:00Z", "00:30"),
+        ("2026-11-19T22:30:00Z", "yesterday 23:30"),
+        ("2026-03-01T12:00:00Z", "1 Mar 13:00"),
+        ("2025-11-20T13:00:00Z", "20 Nov 2025"),
+    ],
+)
+def test_times_are_local_and_as_short_as_they_are_clear(berlin: None, then: str, shown: str) -> None:
+    assert moment(at(then), at("2026-11-20T20:00:00Z")) == shown
+
+
+def test_a_full_time_names_its_zone(berlin: None) -> None:
+    assert full_moment(at("2026-07-01T12:00:00Z")) == "1 Jul 2026 14:00:00 CEST"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2026-11-20", "2026-11-19T23:00:00Z"),
+        ("2026-11-20T14:02", "2026-11-20T13:02:00Z"),
+        ("2026-11-20T14:02Z", "2026-11-20T14:02:00Z"),
+        ("90m", "2026-11-20T18:30:00Z"),
+        ("1d12h", "2026-11-19T08:00:00Z"),
+    ],
+)
+def test_times_are_read_as_people_write_them(berlin: None, text: str, meant: str) -> None:
+    assert parse_moment("--since", text, at("2026-11-20T20:00:00Z")) == at(meant)
+
+
+@pytest.mark.parametrize("text", ["", "now", "5", "20 Nov", "1x", "99999d"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^--since: "):
+        parse_moment("--since", text, 0)
+
+
+def test_numbers_stand_below_each_other() -> None:
+    assert aligned((Column("n", right=True), Column("name")), [["1", "a"], ["20", ""]]) == [" n  name", " 1  a", "20"]

@@ -1,0 +1,143 @@
+"""What is different where a terminal is there: colours, tables, a line that tells how it goes."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commandline import SECONDS, Cli, Gate
+
+from outlast.kernel.home import Home
+
+
+class Terminal:
+    """A command with a terminal for its input and output."""
+
+    def __init__(self, *arguments: str, **variables: str) -> None:
+        self._fd, other = pty.openpty()
+        environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "outlast", *arguments],
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            start_new_session=True,
+            env=environment | {"TERM": "xterm", "COLUMNS": "100", "OUTLAST_ALLOW_COMMAND": "true"} | variables,
+        )
+        os.close(other)
+        self.seen = ""
+
+    def read_until(self, text: str) -> None:
+        """Read until the terminal has shown `text`. faulthandler_timeout bounds the wait."""
+        while text not in self.seen:
+            more = os.read(self._fd, 65536)
+            assert more, self.seen
+            self.seen += more.decode()
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def rest(self) -> str:
+        """Everything that was shown, once the command is over."""
+        while True:
+            try:
+                more = os.read(self._fd, 65536)
+            except OSError:  # Linux: nobody has the other side open any more
+                break
+            if not more:
+                break
+            self.seen += more.decode()
+        self.process.wait(timeout=SECONDS)
+        return self.seen
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=SECONDS)
+        os.close(self._fd)
+
+
+@pytest.fixture
+def terminals(home: Home) -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def show(terminals: list[Terminal], *arguments: str, **variables: str) -> Terminal:
+    terminal = Terminal(*arguments, **variables)
+    terminals.append(terminal)
+    return terminal
+
+
+RED_LINE = r"printf '\033[31mred\033[0m \033[2J\n'"
+
+
+def test_output_keeps_its_colours_and_loses_everything_else(cli: Cli, terminals: list[Terminal]) -> None:
+    cli("run", "--wait", "--", "sh", "-c", RED_LINE)
+    coloured = show(terminals, "logs", "1").rest()
+    assert "\x1b[31mred\x1b[0m \\x1b[2J" in coloured
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        plain = show(terminals, "logs", "1", **variables).rest()
+        assert "\x1b" not in plain
+        assert "\\x1b[31mred" in plain
+
+
+def test_tables_have_colours_where_the_terminal_has(cli: Cli, terminals: list[Terminal]) -> None:
+    cli("run", "--wait", "--", "false")
+    table = show(terminals, "history").rest()
+    assert "\x1b[31mfailed" in table
+    assert "\x1b" not in show(terminals, "history", NO_COLOR="1").rest()
+    assert "\x1b" not in show(terminals, "history", "--json").rest()
+    assert "\x1b[31mfailed after" in show(terminals, "show", "1").rest()
+
+
+def test_a_line_tells_how_it_goes_and_is_gone_at_the_end(terminals: list[Terminal], gate: Gate) -> None:
+    terminal = show(terminals, "run", "--wait", "--", "sh", "-c", f"echo first; {gate.pass_it}; echo second")
+    terminal.read_until("first\r\n")
+    terminal.read_until("· 1 line")
+    gate.open()
+    text = terminal.rest()
+    assert terminal.process.returncode == 0
+    assert re.search(r"#1 command · running [0-9.]+s · 1 line", text)
+    assert "second\r\n" in text
+    end = text.rindex("\x1b[2K")  # the line is wiped, then the last word is said
+    assert re.fullmatch(r"\x1b\[2K#1 command completed in [0-9.]+s, exit code 0\r\n", text[end:])
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h"), "the cursor is back"
+
+
+def test_ctrl_c_at_a_terminal_detaches(cli: Cli, terminals: list[Terminal], gate: Gate) -> None:
+    terminal = show(terminals, "run", "--wait", "--", "sh", "-c", gate.pass_it)
+    terminal.read_until("running")
+    os.killpg(terminal.process.pid, 2)
+    assert "#1 goes on." in terminal.rest()
+    assert terminal.process.returncode == 130
+    gate.open()
+    assert cli("wait", "1").exit_code == 0
+
+
+def test_ps_can_be_watched_until_nothing_is_left(cli: Cli, terminals: list[Terminal], gate: Gate) -> None:
+    cli("run", "--", "sh", "-c", gate.pass_it)
+    terminal = show(terminals, "ps", "--watch")
+    terminal.read_until("running")
+    gate.open()
+    terminal.rest()
+    assert terminal.process.returncode == 0
+    assert cli("wait", "1").exit_code == 0
+
+
+def test_a_pipe_gets_no_escapes_whatever_the_environment_says(cli: Cli, tmp_path: Path) -> None:
+    cli("run", "--wait", "--", "sh", "-c", RED_LINE)
+    for arguments in (["history"], ["show", "1"], ["logs", "1"], ["ps"], ["run", "--wait", "--", "true"]):
+        result = subprocess.run(
+            [sys.executable, "-m", "outlast", *arguments],
+            env=os.environ | {"TERM": "xterm", "FORCE_COLOR": "1", "OUTLAST_ALLOW_COMMAND": "true"},
+            capture_output=True,
+            timeout=SECONDS,
+        )
+        assert result.returncode == 0
+        assert b"\x1b" not in result.stdout + result.stderr
