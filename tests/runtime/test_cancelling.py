@@ -94,7 +94,7 @@ async def test_a_nested_execution_survives_its_outer_one(runtime: Runtime, home:
         "from outlast.runtime.starting import StartRequest\n"
         "async def main():\n"
         "    async with open_runtime(Options(home=Home(sys.argv[1]), trigger='cli', allow_command=True)) as runtime:\n"
-        "        params = {'argv': ['sh', '-c', 'sleep 300; true']}\n"
+        "        params = {'argv': ['env', '-i', 'sh', '-c', 'sleep 300; true']}\n"
         "        started = await runtime.execute(StartRequest(workflow_id='command', params=params))\n"
         "        Path(sys.argv[2]).write_text(f'{started.execution.number}\\n')\n"
         "        await anyio.sleep(300)\n"

@@ -65,8 +65,7 @@ class Library:
         """Remove the code of other versions that no live plan names (`used`); what was removed."""
         removed: list[str] = []
         for path in self._root.iterdir():
-            fresh = path.name.endswith(ASIDE) and time.time() - path.stat().st_mtime < STALE
-            if path.name not in used | {self.name} and not fresh:
+            if path.name not in used | {self.name} and not being_written(path):
                 shutil.rmtree(path, ignore_errors=True)
                 removed.append(path.name)
         return removed
@@ -93,6 +92,14 @@ def place_library(target: Path, contents: dict[str, bytes]) -> None:
         shutil.rmtree(aside)
         if not target.is_dir():
             raise
+
+
+def being_written(path: Path) -> bool:
+    """Whether somebody is just putting this directory together, or has put it in place meanwhile."""
+    try:
+        return path.name.endswith(ASIDE) and time.time() - path.stat().st_mtime < STALE
+    except FileNotFoundError:
+        return True
 
 
 def base_interpreter() -> str:

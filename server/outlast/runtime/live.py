@@ -1,6 +1,7 @@
 """The executions that are not over, as this process last saw them."""
 
 from outlast.kernel.database import Connection, data_version
+from outlast.kernel.ids import format_id, parse_handle
 from outlast.storage import reading
 from outlast.storage.records import Execution
 from outlast.storage.store import Store
@@ -39,7 +40,6 @@ class Live:
         return version, reading.execution(connection, number or reading.number_of(connection, handle))
 
     def _known(self, handle: str | int) -> int | None:
-        if isinstance(handle, int):
-            return handle if handle in self._snapshots else None
-        text = handle.strip().lower().removeprefix("#")
-        return self._numbers.get(text) or (int(text) if text.isdecimal() and int(text) in self._snapshots else None)
+        parsed = parse_handle(handle)
+        number = self._numbers.get(format_id(parsed)) if isinstance(parsed, bytes) else parsed
+        return number if number in self._snapshots else None

@@ -1,5 +1,6 @@
 """The logs of executions: read wherever they are, and moved into the store when there is time."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import anyio
 import anyio.from_thread
 
 from outlast.kernel.database import Connection
-from outlast.kernel.errors import InvalidInput
+from outlast.kernel.errors import InvalidInput, OutlastError
 from outlast.kernel.home import Home, RunDirectory
+from outlast.kernel.ids import is_id
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.plan import decode_plan, decode_secrets
 from outlast.storage import reading
@@ -28,6 +30,9 @@ T = TypeVar("T")
 
 KEPT_READERS = 32
 """Readers of live logs that are kept: each has an index of what it has read, so that the next look is short."""
+LOG = logging.getLogger(__name__)
+ABANDONED = 3600.0
+"""Seconds after which a run directory that never got its row is nobody's."""
 EXIT_PATIENCE = 2.0
 """Seconds that a supervisor has for exiting after it has settled its execution."""
 EVERYTHING = LogFilter()
@@ -103,20 +108,33 @@ class Logbooks:
 
     async def seal_all(self) -> None:
         """Seal every settled execution's log that is not in the store yet, and full blocks of live ones."""
-        for number, execution_id in await self._store.read(reading.unsealed):
-            await self.seal(number, execution_id)
-        for row in await self._store.read(reading.live):
-            if row.supervisor is not None:
-                await self.seal(row.number, row.id)
+        live = [(row.number, row.id) for row in await self._store.read(reading.live) if row.supervisor is not None]
+        for number, execution_id in await self._store.read(reading.unsealed) + live:
+            try:
+                await self.seal(number, execution_id)
+            except (OutlastError, OSError, ValueError) as error:
+                # One that cannot be sealed stays readable where it is, and keeps no other from it.
+                LOG.warning("#%d: its log cannot be sealed: %s", number, error)
         await self._remove_finished()
 
     async def _remove_finished(self) -> None:
-        """Remove the run directories that a process which died after sealing has left."""
+        """Remove the run directories that a process left which died after sealing, or before there was a row."""
         names = await anyio.to_thread.run_sync(os.listdir, self._home.runs)
-        for execution_id in await self._store.read(lambda c: reading.finished(c, names)):
+        finished = await self._store.read(lambda c: reading.finished(c, names))
+        rowless = await self._store.read(lambda c: [n for n in names if is_id(n) and not reading.knows(c, n)])
+        abandoned = await anyio.to_thread.run_sync(lambda: [n for n in rowless if self._never_acknowledged(n)])
+        for execution_id in finished + abandoned:
             run = self._home.run(execution_id)
             if not await anyio.to_thread.run_sync(run_lock_held, run.run_lock):
                 await anyio.to_thread.run_sync(remove_run_directory, run)
+
+    def _never_acknowledged(self, execution_id: str) -> bool:
+        """Whether a run directory without a row was made long ago and never got a number."""
+        run = self._home.run(execution_id)
+        try:
+            return not Path(run.number).exists() and time.time() - Path(run.path).stat().st_mtime > ABANDONED
+        except FileNotFoundError:
+            return False
 
     async def close(self) -> None:
         await self._store.browse(lambda _: self._forget())

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from outlast.kernel import executions
+from outlast.kernel.errors import Conflict
 from outlast.kernel.executions import Cancelled
 from outlast.kernel.states import Parked
 from outlast.kernel.status import ExecutionStatus
@@ -71,7 +72,11 @@ class Observer:
         return execution
 
     async def history(self, wanted: Filter, *, limit: int = 10, offset: int = 0, cursor: str | None = None) -> Page:
-        """One page of executions, newest first, and how many there are in all."""
+        """One page of executions, newest first, and how many there are in all.
+
+        What is not over is looked after first, so that nothing is called running whose supervisor is dead.
+        """
+        await self.reconcile()
         return await self.store.read(lambda c: history.page(c, wanted, limit=limit, offset=offset, cursor=cursor))
 
     async def outcomes(self, workflow_id: str) -> list[tuple[ExecutionStatus, int]]:
@@ -108,8 +113,14 @@ class Observer:
     async def delete(self, handle: str | int) -> str:
         """Delete a settled execution with everything that belongs to it; its id. Conflict while it is live."""
         execution = await self.get(handle)
-        if execution.settled is not None and execution.log_lines is None:
-            await self.seal(execution)
+        if execution.settled is not None and execution.log_lines is None and not await self.seal(execution):
+            # Deleted now, its run directory would stay behind for ever.
+            raise Conflict(
+                f"#{execution.number} is over, but its log is still being moved into the store.",
+                code="execution_is_sealing",
+                next="try again in a moment",
+                handle_id=execution.id,
+            )
         return await self.store.write(lambda c: executions.delete(c, execution.number))
 
     async def reconcile(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 
 from outlast.kernel import executions
-from outlast.kernel.errors import OutlastError
+from outlast.kernel.errors import InvalidInput, OutlastError
 from outlast.runtime.cataloguing import Workflows
 from outlast.runtime.library import Library
 from outlast.runtime.observer import Observer
@@ -61,14 +61,22 @@ class Runtime(Observer):
             try:
                 live = await self.reconcile()
                 await self.seal_all()
-            except (OutlastError, OSError) as error:
-                # A full disk or a busy store must not end the process; the next look tries again.
-                LOG.warning("looking after executions: %s", error)
-                live = True
+                version = await self.store.data_version()
+            except Exception as error:
+                LOG.warning("looking after executions: %s", error, exc_info=not isinstance(error, OutlastError))
+                live, version = 1, -1
             if live:
                 await anyio.sleep(PROBE_EVERY)
             else:
+                await self._wait_for_news(version)
+
+    async def _wait_for_news(self, version: int) -> None:
+        """Until this process has something live, or another one has written to the store."""
+        while not self._news.is_set():
+            with anyio.move_on_after(PROBE_EVERY):
                 await self._news.wait()
+            if await self.store.data_version() != version:
+                return
 
 
 @asynccontextmanager
@@ -78,6 +86,8 @@ async def open_runtime(options: Options) -> AsyncGenerator[Runtime]:
     async with open_store(options.home) as store:
         if options.max_running is not None:
             limit = options.max_running
+            if limit < 1:
+                raise InvalidInput(f"max_running: {limit} would let nothing ever start; it must be 1 or more.")
             if await store.read(reading.max_running) != limit:
                 await store.write(lambda c: executions.set_max_running(c, limit))
         library = Library(options.home)

@@ -121,7 +121,8 @@ class Starter:
         try:
             await anyio.to_thread.run_sync(make_run_directory, run, plan, secrets)
             created = await self._store.write(lambda c: executions.create(c, home, plan, self._options.clock.now()))
-        except BaseException:
+        except Exception:
+            # Not when cancelled: the row may be durable all the same, and would find its directory gone.
             await anyio.to_thread.run_sync(remove, run)
             raise
         if created.already_existed:

@@ -1,5 +1,6 @@
 """Seeing to it that every execution that should have a supervisor has one."""
 
+import logging
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +10,9 @@ import anyio
 from outlast.kernel import claims
 from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Clock
+from outlast.kernel.errors import OutlastError
 from outlast.kernel.home import Home, RunDirectory, write_durably
-from outlast.kernel.locks import run_lock_held
+from outlast.kernel.locks import run_lock_held, run_lock_holder
 from outlast.kernel.process import ProcessId, await_end
 from outlast.kernel.spawning import Ack
 from outlast.kernel.states import Pending, Running
@@ -19,6 +21,8 @@ from outlast.runtime.library import Library
 from outlast.storage import reading
 from outlast.storage.records import Execution, LiveRow
 from outlast.storage.store import Store
+
+LOG = logging.getLogger(__name__)
 
 MUTE_AFTER = 5.0
 """Seconds without an answer to a cancel request after which its supervisor is killed and replaced."""
@@ -58,8 +62,13 @@ class Supervisors:
     async def _start(self, claim: Claim) -> Ack:
         self._spawned[claim.number] = anyio.current_time()
         run = self._home.run(claim.id)
-        await self._restore_plan(claim.number, run)
-        ack = await anyio.to_thread.run_sync(self._launch, run)
+        try:
+            await self._restore_plan(claim.number, run)
+            ack = await anyio.to_thread.run_sync(self._launch, run)
+        except (OutlastError, OSError) as error:
+            # The row is there and claimed: the next look tries again, and the fifth failure is said in the row.
+            LOG.warning("#%d: no supervisor could be started: %s", claim.number, error)
+            return Ack("silent")
         if ack.result != "silent":
             self._spawned.pop(claim.number, None)
         return ack
@@ -81,10 +90,14 @@ class Supervisors:
             for number in memory.keys() - numbers:
                 del memory[number]
         orphans = await anyio.to_thread.run_sync(lambda: [row for row in rows if self._orphaned(row)])
-        for row in orphans:
-            await self._take_care(row)
         for row in rows:
-            await self._replace_mute(row)
+            try:
+                if row in orphans:
+                    await self._take_care(row)
+                await self._replace_mute(row)
+            except (OutlastError, OSError) as error:
+                # One that cannot be helped must not keep the others from it.
+                LOG.warning("#%d: %s", row.number, error)
         if any(row.status is ExecutionStatus.PENDING and row.claimed_at is None for row in rows):
             await self._fill_slots()
         return len(rows)
@@ -144,16 +157,19 @@ class Supervisors:
 
     async def _replace_mute(self, row: LiveRow) -> None:
         """Kill a supervisor that lives but does not answer a cancel request, once it is verified, and start another."""
-        if row.cancel_requested_at is None or row.stopping or row.supervisor is None:
+        if row.cancel_requested_at is None or row.stopping:
             self._unanswered.pop(row.number, None)
             return
         since = self._unanswered.setdefault(row.number, anyio.current_time())
         if anyio.current_time() - since < MUTE_AFTER:
             return
         del self._unanswered[row.number]
-        if await self._signal(row.supervisor, signal.SIGKILL):
+        lock = self._home.run(row.id).run_lock
+        # Asked of the lock's own file: a supervisor that was stopped before it took over is in no row.
+        holder = await anyio.to_thread.run_sync(run_lock_holder, lock)
+        if holder is not None and await self._signal(holder, signal.SIGKILL):
             # A process that cannot die keeps its run lock, and the new supervisor then leaves it alone.
-            await anyio.to_thread.run_sync(self._await_end, row.supervisor)
+            await anyio.to_thread.run_sync(self._await_end, holder)
         await self.start(Claim(row.number, row.id))
 
     async def _signal(self, process: ProcessId, number: int) -> bool:

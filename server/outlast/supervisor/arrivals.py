@@ -24,7 +24,7 @@ class Growing:
     def __init__(self, spool: Spool, path: str) -> None:
         self.spool = spool.pack()
         self.path = path
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self.written_back = 0
 
     def size(self) -> int:
@@ -74,6 +74,9 @@ class Arrivals:
             self._tick = self._loop.after(self._pace(), self._look)
 
     def _look(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
         try:
             grown = sum([self._note(growing) for growing in self._spools])
         except OSError as error:
@@ -81,19 +84,28 @@ class Arrivals:
             log(f"marks: {error}")
             self._tick = self._loop.after(SLOWEST_TICK, self._look)
             return
-        self._tick = None
         if grown != 1:
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = self._clock.boottime()
-        if self._inotify is None:
+        if not self._watch():
             self._tick = self._loop.after(self._pace() if grown else POLL, self._look)
-            return
-        for growing in self._spools:
-            self._inotify.watch_once(growing.path)
-        # Bytes that came between the look and the watch would otherwise wait for the next write.
-        if any(growing.size() > self._marks.end(growing.spool) for growing in self._spools):
+        elif any(growing.size() > self._marks.end(growing.spool) for growing in self._spools):
+            # Bytes that came between the look and the watch would otherwise wait for the next write.
             self._tick = self._loop.after(self._pace(), self._look)
+
+    def _watch(self) -> bool:
+        """Have the next write noticed; False where that cannot be had, so that somebody has to look."""
+        try:
+            for growing in self._spools:
+                if self._inotify is None:
+                    return False
+                self._inotify.watch_once(growing.path)
+        except OSError as error:
+            # The user's limit of watches is reached, or the child has removed its spool.
+            log(f"watching: {error}")
+            return False
+        return True
 
     def _note(self, growing: Growing) -> bool:
         size = growing.size()

@@ -3,15 +3,15 @@
 import json
 import os
 import signal
-import time
 from typing import NamedTuple
 
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import AttemptDirectory, RunDirectory
 from outlast.kernel.marks import EVENT, MERGED, STDERR, STDOUT, Spool
 from outlast.kernel.plan import Json, Plan, Secrets
-from outlast.kernel.process import ProcessId
+from outlast.kernel.process import ProcessId, identify_child
 from outlast.supervisor.command import problem_with, resolve
+from outlast.supervisor.files import open_regular, read_regular
 
 WRAPPER = r"""
 attempt=$1; cwd=$2; shift 2
@@ -31,10 +31,9 @@ whichever supervisor is there to read it. The traps keep it alive until then (a 
 so the child has none). Both files are one short write: present as a whole or empty. Its own messages go to
 supervisor.log."""
 
-EMPTY_STARTED_PATIENCE = 2.0
-"""Seconds after which a `started` file without content means that its wrapper died before anything ran."""
 START_FIELD = 2 + 19
 """Where `started` holds the start time: after pid and boot id come the fields of /proc/<pid>/stat from the third."""
+MAX_STARTED = 4096
 MAX_OUTPUT = 256 * 1024
 
 
@@ -122,18 +121,17 @@ class Attempt:
 
     def started(self) -> Started | None:
         """Who claimed the start; None when nobody has."""
-        try:
-            with open(self.directory.started, encoding="ascii") as file:
-                text = file.read()
-        except FileNotFoundError:
+        data = read_regular(self.directory.started, MAX_STARTED)
+        if data is None:
             return None
+        text = data.decode("ascii", "replace")
         if text == "sealed\n":
             return Started(None, True)
         fields = text.split()
         if not text.endswith("\n"):
             return Started(None, False)
-        if len(fields) <= START_FIELD:  # no /proc: the pid alone
-            return Started(ProcessId(int(fields[0]), 0, self._clock.boot_id()), False)
+        if len(fields) <= START_FIELD:  # no /proc: the pid alone, and what is known of it now
+            return Started(identify_child(int(fields[0]), self._clock), False)
         return Started(ProcessId(int(fields[0]), int(fields[START_FIELD]), fields[1]), False)
 
     def seal_start(self) -> bool:
@@ -149,38 +147,26 @@ class Attempt:
             os.close(fd)
         return True
 
-    def empty_for_long(self) -> bool:
-        """Whether `started` has been empty for so long that its wrapper must have died inside the create."""
-        try:
-            age = time.time() - os.stat(self.directory.started).st_mtime
-        except FileNotFoundError:
-            return False
-        return not 0 <= age < EMPTY_STARTED_PATIENCE
-
     def exit_code(self) -> int | None:
         """The recorded exit code; None while there is none."""
-        try:
-            with open(self.directory.exitcode, encoding="ascii") as file:
-                text = file.read()
-        except FileNotFoundError:
+        data = read_regular(self.directory.exitcode, MAX_STARTED)
+        if data is None or not data.endswith(b"\n") or not data.strip().isdigit():
             return None
-        return int(text) if text.endswith("\n") else None
+        return int(data)
 
     def output(self) -> tuple[dict[str, Json] | None, str | None]:
         """What the child left as its output, and why it could not be taken where it could not."""
-        try:
-            with open(self.directory.output, "rb") as file:
-                data = file.read(MAX_OUTPUT + 1)
-        except FileNotFoundError:
-            return None, None
-        except OSError as error:
-            return None, f"the output file cannot be read: {error.strerror}"
+        data = read_regular(self.directory.output, MAX_OUTPUT + 1)
+        if data is None:
+            return None, "the output is not a file" if os.path.lexists(self.directory.output) else None
         if not data.strip():
             return None, None
         if len(data) > MAX_OUTPUT:
             return None, f"the output is larger than {MAX_OUTPUT // 1024} KiB"
         try:
             value: Json = json.loads(data)
+            # Read leniently, kept strictly: no NaN, nothing that is not text.
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
             return None, f"the output is not JSON: {error}"
         return (value, None) if isinstance(value, dict) else (None, "the output is not a JSON object")
@@ -188,9 +174,8 @@ class Attempt:
     def sync(self) -> None:
         """Make what the child left durable, before anybody is told that it ended."""
         for path in [*map(self.spool_path, self.spools), self.directory.exitcode]:
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
+            fd = open_regular(path)
+            if fd is None:
                 continue
             try:
                 os.fsync(fd)

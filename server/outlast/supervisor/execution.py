@@ -6,31 +6,35 @@ from collections.abc import Callable
 
 from outlast.kernel import supervision
 from outlast.kernel.claims import Claim
-from outlast.kernel.clock import Clock, elapsed, read
+from outlast.kernel.clock import Clock, Moment, elapsed, read
 from outlast.kernel.errors import StartFailed
 from outlast.kernel.home import RunDirectory
 from outlast.kernel.marks import MarkWriter
 from outlast.kernel.plan import Plan, Secrets
-from outlast.kernel.process import ProcessId, identify, identify_child
+from outlast.kernel.process import ProcessId, identify_child
 from outlast.kernel.spawning import Ack, Launcher
 from outlast.kernel.status import ExecutionStatus
-from outlast.kernel.supervision import Ending, Outcome, Request, Seen
+from outlast.kernel.supervision import Ending, Outcome, Seen
 from outlast.supervisor import outcomes
 from outlast.supervisor.arrivals import Arrivals
 from outlast.supervisor.attempt import Attempt
+from outlast.supervisor.files import modified_at
 from outlast.supervisor.following import follow
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
 from outlast.supervisor.recorder import Recorder
+from outlast.supervisor.requests import Requests
+from outlast.supervisor.stopping import Stopping
 from outlast.supervisor.tree import Tree
-from outlast.supervisor.verdict import read_outcome, write_outcome
+from outlast.supervisor.verdict import leave_if_gone, read_outcome, write_outcome
 
-ASK_EVERY = 1.0
-"""Seconds between looks for requests; a nudge by SIGUSR1 brings the next one forward."""
-FIRST_SWEEP, SLOWEST_SWEEP = 0.05, 0.25
-"""Seconds between two looks at what is left; each reads the whole process table."""
 STARTED_POLL = 0.05
+EMPTY_STARTED_PATIENCE = 2_000_000
+"""µs after which a `started` file without content, and nobody who carries the execution's marker, means that its
+wrapper died before anything ran."""
 RETRY_DISK = 1.0
+NOTICED_AT_ONCE = 1_000_000
+"""µs between an end and now, up to which now is taken for the end."""
 
 
 class Execution:
@@ -47,64 +51,77 @@ class Execution:
         recorder: Recorder,
         clock: Clock,
         launcher: Launcher,
+        me: ProcessId,
         acknowledge: Callable[[Ack], None],
     ) -> None:
         self.over = False
         self._run = run
         self._seen = seen
         self._plan = plan
-        self._secrets = secrets
+        self._secrets = secrets or Secrets({}, [])
         self._loop = loop
         self._recorder = recorder
         self._clock = clock
         self._launcher = launcher
+        self._me = me
         self._acknowledge: Callable[[Ack], None] | None = acknowledge
         self._epoch = seen.epoch
-        self._ours = False
-        self._attempt = Attempt(run, plan, secrets or Secrets({}, []), step_no=1, number=1, clock=clock)
+        self._attempt = Attempt(run, plan, self._secrets, step_no=1, number=1, clock=clock)
+        self._requests = Requests(recorder, loop, self._cancel, self._stand_down)
         self._child: ProcessId | None = None
+        self._wait_status: int | None = None
+        self._cause: tuple[ExecutionStatus, str] | None = None
+        self._stopping: Stopping | None = None
+        self._recorded = False
         self._ended = False
-        self._stop: tuple[ExecutionStatus, str] | None = None
-        self._killing = False
-        self._empty_sweeps = 0
-        self._sweep_after = FIRST_SWEEP
-        self._asking = False
         self._settling = False
+        self._empty_since: int | None = None
+
+    # Taking over
 
     def take_over(self) -> None:
         """Claim the right to write for this execution; everything else follows from whether that worked."""
-        me = identify(os.getpid(), self._clock)
-        assert me is not None, "this process is alive"
-        rule = supervision.begin if self._seen.status is ExecutionStatus.PENDING else supervision.adopt
         # Ready for a nudge before anybody can learn this pid: the signal's default would end the process.
-        self._loop.on_signal(signal.SIGCHLD, reap)
-        self._loop.on_signal(signal.SIGUSR1, self._ask)
-        # The marks file comes before the row says running: a running execution without one has lost its directory.
-        self._directory_lost = self._seen.status is not ExecutionStatus.PENDING and not os.path.exists(self._run.marks)
+        self._loop.on_signal(signal.SIGCHLD, self._reap)
+        self._loop.on_signal(signal.SIGUSR1, self._requests.ask)
+        self._judge_lost_directory()
         self._marks = MarkWriter(self._run.marks)
-        self._recorder.write(lambda c: rule(c, self._seen, me, read(self._clock)), self._taken_over)
+        rule = supervision.begin if self._seen.status is ExecutionStatus.PENDING else supervision.adopt
+        moment = self._start_moment()
+        self._recorder.write(lambda c: rule(c, self._seen, self._me, moment), self._taken_over)
+
+    def _judge_lost_directory(self) -> None:
+        """The marks file comes before the row says running: without one, and without a started attempt, the run
+        directory was lost. The verdict is left at once, so that no successor takes the empty directory for a start.
+        """
+        if self._seen.status is ExecutionStatus.PENDING or os.path.exists(self._run.marks):
+            return
+        if self._attempt.seal_start() and read_outcome(self._run) is None:
+            write_outcome(self._run, Outcome(ExecutionStatus.LOST, "its run directory is gone"))
+
+    def _start_moment(self) -> Moment:
+        """Now; or when its attempt really started, for an execution whose row was put back into a restored store."""
+        now = read(self._clock)
+        began = modified_at(self._attempt.directory.started)
+        if self._seen.status is ExecutionStatus.PENDING and began is not None and now.now - began > NOTICED_AT_ONCE:
+            return Moment(began, 0, "unknown")
+        return now
 
     def _taken_over(self, epoch: int | None) -> None:
         if epoch is None:
-            self._say(Ack("held"))
-            self.over = True
+            self._stand_down()
             return
         self._epoch = epoch
-        self._ours = True
         self._arrivals = Arrivals(self._marks, self._loop, self._clock)
-        self._loop.after(ASK_EVERY, self._ask_regularly)
+        self._requests.begin(self._seen.number, epoch)
         self._set_timeout()
-        if self._directory_lost:
-            self._settle(Outcome(ExecutionStatus.LOST, "its run directory is gone"))
-            return
         verdict = read_outcome(self._run)
-        if verdict is not None:
-            self._settle_again(verdict)
-            return
         by = self._seen.cancel_requested_by
         ended_by_itself = self._attempt.exit_code() is not None and not self._seen.stopping
-        if by is not None and not ended_by_itself:
-            self._stop_for(ExecutionStatus.CANCELLED, f"cancelled by {by}")
+        if verdict is not None:
+            self._settle_again(verdict)
+        elif by is not None and not ended_by_itself:
+            self._cancel(by)
         elif self._seen.stopping:
             self._stop_for(ExecutionStatus.TIMEOUT, timed_out(self._limit()))
         else:
@@ -112,10 +129,12 @@ class Execution:
 
     def _settle_again(self, verdict: Outcome) -> None:
         """An earlier supervisor had seen the end and could not say so any more."""
-        for spool in self._attempt.spools:
-            if os.path.exists(self._attempt.spool_path(spool)):
-                self._arrivals.follow(spool, self._attempt.spool_path(spool))
-        self._settle(verdict)
+        started = self._attempt.started()
+        if started is not None and not started.sealed:
+            self._record_attempt(lambda _allowed: self._settle(verdict))
+            self._follow_spools()
+        else:
+            self._settle(verdict)
 
     def _go_on(self) -> None:
         """Start the attempt, or follow it, or see how it ended: whatever its files call for."""
@@ -124,34 +143,44 @@ class Execution:
             self._prepare_start()
         elif started.sealed:
             self._settle(Outcome(ExecutionStatus.FAILED, "never started: it was being stopped before it began"))
-        elif started.process is None:
-            if self._attempt.empty_for_long():
-                self._settle(Outcome(ExecutionStatus.FAILED, "never started: its wrapper died while starting"))
-            else:
-                self._loop.after(STARTED_POLL, self._go_on)
-        else:
+        elif started.process is not None:
             self._follow(started.process)
+        elif self._start_died():
+            self._settle(Outcome(ExecutionStatus.FAILED, "never started: its wrapper died while starting"))
+        else:
+            self._loop.after(STARTED_POLL, self._go_on)
+
+    def _start_died(self) -> bool:
+        """Whether `started` has been empty for long, as this process saw it, and nobody is there to fill it."""
+        now = self._clock.boottime()
+        if self._empty_since is None:
+            self._empty_since = now
+        return now - self._empty_since >= EMPTY_STARTED_PATIENCE and not self._tree().members()
+
+    # Starting and following
 
     def _prepare_start(self) -> None:
-        secrets = self._secrets or Secrets({}, [])
-        missing = [n for s in self._plan.steps for n in s.secret_env if n not in secrets.env.get(s.id, {})]
+        step = self._attempt.step
+        missing = [name for name in step.secret_env if name not in self._secrets.env.get(step.id, {})]
         if missing:
             self._settle(Outcome(ExecutionStatus.FAILED, f"never started: its secrets are gone ({', '.join(missing)})"))
-            return
-        attempt = self._attempt
+        else:
+            self._record_attempt(self._start)
+
+    def _record_attempt(self, then: Callable[[bool], None]) -> None:
+        self._recorded = True
+        number, attempt = self._seen.number, self._attempt
+        began = modified_at(attempt.directory.started) or self._clock.now()
         self._recorder.write(
-            lambda c: supervision.start_attempt(
-                c, self._seen.number, self._epoch, attempt.step_no, attempt.number, self._clock.now()
-            ),
-            self._start,
+            lambda c: supervision.start_attempt(c, number, self._epoch, attempt.step_no, attempt.number, began), then
         )
 
     def _start(self, allowed: bool) -> None:
         if not allowed:
             self._stand_down()
             return
-        if self._stop is not None:
-            return  # asked to stop while the store was being told; _stop_for has sealed the start
+        if self._cause is not None or self._settling:
+            return  # asked to stop while the store was being told; the start is sealed
         problem = self._attempt.problem()
         if problem is not None:
             self._settle(Outcome(ExecutionStatus.FAILED, problem))
@@ -168,36 +197,65 @@ class Execution:
 
     def _follow(self, child: ProcessId) -> None:
         self._child = child
-        attempt = self._attempt
-        attempt.make_spools()
-        for spool in attempt.spools:
-            self._arrivals.follow(spool, attempt.spool_path(spool))
+        self._attempt.make_spools()
+        self._follow_spools()
+        if not self._recorded:  # adopted, or put back into a restored store
+            self._record_attempt(lambda _allowed: None)
+        number, attempt = self._seen.number, self._attempt
         self._recorder.write(
-            lambda c: supervision.record_child(
-                c, self._seen.number, self._epoch, attempt.step_no, attempt.number, child
-            ),
-            lambda recorded: self._say(Ack("running", child.pid)) if recorded else self._stand_down(),
+            lambda c: supervision.record_child(c, number, self._epoch, attempt.step_no, attempt.number, child),
+            lambda recorded: self._recorded_child(child) if recorded else self._stand_down(),
         )
         follow(child, self._loop, self._clock, self._child_ended)
 
+    def _recorded_child(self, child: ProcessId) -> None:
+        # One that has ended already is told of when that is durable.
+        if not self._settling:
+            self._say(Ack("running", child.pid))
+
+    def _follow_spools(self) -> None:
+        for spool in self._attempt.spools:
+            self._arrivals.follow(spool, self._attempt.spool_path(spool))
+
+    def _reap(self) -> None:
+        """Bury ended children, adopted orphans included; what our own wrapper says with its end is kept."""
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if not pid:
+                    return
+                if self._child is not None and pid == self._child.pid:
+                    self._wait_status = status
+        except ChildProcessError:
+            return
+
     def _child_ended(self) -> None:
+        self._reap()
         started = self._attempt.started()
         if started is not None and started.process is not None and started.process != self._child:
             # Another supervisor's wrapper won the start; ours ended without running anything.
+            self._wait_status = None
             self._follow(started.process)
             return
         self._ended = True
-        if self._stop is not None:
-            return  # the sweep settles when nothing is left
-        code = self._attempt.exit_code()
-        if code is not None:
-            self._settle(outcomes.of_exit(code))
-            return
-        assert self._child is not None
-        outcome = outcomes.of_interruption(self._child.boot_id == self._clock.boot_id())
-        self._stop = (outcome.status, outcome.reason)
-        self._killing = True
-        self._sweep()
+        if self._cause is not None or self._settling:
+            return  # whoever stops it settles when nothing is left
+        assert self._child is not None, "it has ended"
+        outcome = outcomes.of_end(
+            self._attempt.exit_code(),
+            self._wait_status,
+            claimed=started is not None and started.process is not None,
+            same_boot=self._child.boot_id == self._clock.boot_id(),
+        )
+        if outcome.status is ExecutionStatus.LOST:
+            # Nobody can know how it would have ended; what is left of it must not go on unseen.
+            self._stopping = Stopping(self._tree(), self._loop, lambda: self._settle(outcome))
+            self._cause = (outcome.status, outcome.reason)
+            self._stopping.at_once()
+        else:
+            self._settle(outcome)
+
+    # Stopping
 
     def _set_timeout(self) -> None:
         limit = self._limit()
@@ -212,88 +270,53 @@ class Execution:
         limits = [s for s in (self._plan.timeout, self._attempt.step.timeout) if s is not None]
         return min(limits, default=None)
 
-    def _ask_regularly(self) -> None:
-        self._ask()
-        self._loop.after(ASK_EVERY, self._ask_regularly)
-
-    def _ask(self) -> None:
-        if not self._ours or self._asking or self._settling:
-            return
-        self._asking = True
-        number, epoch = self._seen.number, self._epoch
-        self._recorder.read(
-            lambda c: supervision.request(c, number, epoch) if self._recorder.changed(c) else "unchanged",
-            self._asked,
-        )
-
-    def _asked(self, request: "Request | str | None") -> None:
-        self._asking = False
-        if not isinstance(request, Request) or self._settling:
-            return  # unchanged; or the row is gone: the child goes on, and its end is written to a file
-        if not request.current:
-            self._stand_down()
-        elif request.cancel_by is not None:
-            self._stop_for(ExecutionStatus.CANCELLED, f"cancelled by {request.cancel_by}")
+    def _cancel(self, by: str) -> None:
+        self._stop_for(ExecutionStatus.CANCELLED, f"cancelled by {by}")
 
     def _stop_for(self, status: ExecutionStatus, reason: str) -> None:
         """End the attempt. The first cause counts; a child that has ended by itself keeps its outcome."""
-        if self._stop is not None or self._ended or self._settling:
+        if self._cause is not None or self._ended or self._settling:
             return
-        self._stop = (status, reason)
+        self._cause = (status, reason)
         number, epoch = self._seen.number, self._epoch
         self._recorder.write(lambda c: supervision.start_stopping(c, number, epoch, self._clock.now()), lambda _: None)
-        if self._child is not None:
-            self._terminate()
-        elif self._attempt.seal_start():
-            self._settle(Outcome(status, f"{reason} before it started"))
-        else:
-            self._stop_unknown()
+        self._stop()
 
-    def _terminate(self) -> None:
-        self._tree().signal(signal.SIGTERM)
-        self._loop.after(self._plan.kill_grace, self._lose_patience)
-        self._loop.after(FIRST_SWEEP, self._sweep)
-
-    def _stop_unknown(self) -> None:
-        """Somebody claimed the start before us: learn who, then stop that."""
+    def _stop(self) -> None:
+        """Stop what runs, or keep it from starting; where somebody claimed the start before, learn who."""
+        assert self._cause is not None, "only called while stopping"
+        status, reason = self._cause
+        before = Outcome(status, f"{reason} before it started")
+        if self._child is None and self._attempt.seal_start():
+            self._settle(before)
+            return
         started = self._attempt.started()
-        assert started is not None, "sealing the start failed because it exists"
-        assert self._stop is not None, "only called while stopping"
-        if started.process is not None:
+        if self._child is None and started is not None and started.process is not None:
             self._follow(started.process)
-            self._terminate()
-        elif started.sealed or self._attempt.empty_for_long():
-            status, reason = self._stop
-            self._settle(Outcome(status, f"{reason} before it started"))
+        if self._child is not None:
+            self._stopping = Stopping(self._tree(), self._loop, self._stopped)
+            self._stopping.politely(self._plan.kill_grace)
+        elif started is None or started.sealed or self._start_died():
+            self._settle(before)
         else:
-            self._loop.after(STARTED_POLL, self._stop_unknown)
+            self._loop.after(STARTED_POLL, self._stop)
 
-    def _lose_patience(self) -> None:
-        self._killing = True
-
-    def _sweep(self) -> None:
-        """Look until nothing of the attempt is left, killing once the grace is over."""
-        if self._settling:
-            return
-        tree = self._tree()
-        alive = tree.kill() if self._killing else len(tree.members())
-        # Twice empty: a process that forked while the table was read shows up in the second look.
-        self._empty_sweeps = 0 if alive else self._empty_sweeps + 1
-        if self._empty_sweeps < 2:
-            self._sweep_after = min(SLOWEST_SWEEP, self._sweep_after * 1.5)
-            self._loop.after(FIRST_SWEEP if not alive else self._sweep_after, self._sweep)
-            return
-        assert self._stop is not None
-        status, reason = self._stop
-        self._settle(outcomes.of_stop(status, reason, self._attempt.exit_code(), self._killing))
+    def _stopped(self) -> None:
+        assert self._cause is not None, "only called while stopping"
+        status, reason = self._cause
+        killed = self._stopping is not None and self._stopping.killed
+        self._settle(outcomes.of_stop(status, reason, self._attempt.exit_code(), killed=killed))
 
     def _tree(self) -> Tree:
         paths = [self._attempt.spool_path(spool) for spool in self._attempt.spools]
         return Tree(self._plan.id, self._child, paths, self._clock)
 
+    # Settling
+
     def _settle(self, outcome: Outcome) -> None:
         """Make everything durable, then say how it ended."""
         self._settling = True
+        self._requests.end()
         try:
             self._attempt.seal_start()
             self._arrivals.finish()
@@ -301,23 +324,31 @@ class Execution:
             write_outcome(self._run, outcome)
         except OSError as error:
             log(f"settling: {error}")
+            leave_if_gone(self._run.home)
             self._loop.after(RETRY_DISK, lambda: self._settle(outcome))
             return
         output, problem = self._attempt.output()
-        leftovers = self._tree().leftovers() if self._stop is None and self._child is not None else None
-        ending = Ending(output, problem, leftovers)
+        leftovers = self._tree().leftovers() if self._cause is None and self._child is not None else None
+        ending, moment = Ending(output, problem, leftovers), self._end_moment()
         self._recorder.write(
-            lambda c: supervision.settle(c, self._seen, self._epoch, outcome, ending, read(self._clock)),
-            self._settled,
+            lambda c: supervision.settle(c, self._seen, self._epoch, outcome, ending, moment), self._settled
         )
 
+    def _end_moment(self) -> Moment:
+        """Now; or when the exit code was recorded, where nobody was there to see it."""
+        now = read(self._clock)
+        ended = modified_at(self._attempt.directory.exitcode)
+        if self._cause is not None or ended is None or not now.now - ended > NOTICED_AT_ONCE:
+            return now
+        return Moment(ended, max(0, now.boottime - (now.now - ended)), now.boot_id)
+
     def _settled(self, claims: list[Claim] | None) -> None:
-        # None: the row is gone, or another epoch's. Whoever restores it finds the outcome in the run directory.
+        # None: the row is gone, or another epoch's. Whoever restores it finds the verdict in the run directory.
         for claim in claims or []:
             try:
                 self._launcher.spawn(self._run.home.run(claim.id), None)
-            except StartFailed as error:
-                log(f"#{claim.number}: {error.message}")
+            except (StartFailed, OSError) as error:
+                log(f"#{claim.number}: {error}")
         self._say(Ack("over"))
         self.over = True
 
@@ -334,12 +365,3 @@ class Execution:
 
 def timed_out(limit: float | None) -> str:
     return "timed out" if limit is None else f"timed out after {limit:g} s"
-
-
-def reap() -> None:
-    """Bury ended children, adopted orphans included."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return

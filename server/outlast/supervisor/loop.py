@@ -4,6 +4,7 @@ import heapq
 import os
 import select
 import signal
+from collections import deque
 from collections.abc import Callable
 
 from outlast.kernel.clock import Clock
@@ -31,7 +32,7 @@ class Loop:
         self._timers: list[tuple[int, int, Timer]] = []
         self._count = 0
         self._signals: dict[int, Callback] = {}
-        self._calls: list[Callback] = []
+        self._calls: deque[Callback] = deque()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
         os.set_blocking(self._wake_writer, False)
@@ -93,6 +94,5 @@ class Loop:
         for number in set(woken):
             if number in self._signals:
                 self._signals[number]()
-        calls, self._calls = self._calls, []
-        for callback in calls:
-            callback()
+        while self._calls:
+            self._calls.popleft()()

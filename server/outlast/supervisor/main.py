@@ -10,8 +10,10 @@ from outlast.kernel.database import Database
 from outlast.kernel.home import RunDirectory, write_durably
 from outlast.kernel.locks import RunLock
 from outlast.kernel.plan import Plan, Secrets, decode_plan, decode_secrets
+from outlast.kernel.process import identify
 from outlast.kernel.spawning import ACK_FD, Ack, Launcher, send_ack
 from outlast.kernel.status import ExecutionStatus
+from outlast.supervisor.abandoning import abandon
 from outlast.supervisor.execution import Execution
 from outlast.supervisor.libc import become_subreaper
 from outlast.supervisor.log import log
@@ -34,13 +36,20 @@ def main(path: str, *, acknowledged: bool) -> None:
     if lock is None:
         finish(Ack("held"), acknowledged)
         return
-    become_subreaper()
-    supervise(run, lock, acknowledged=acknowledged)
+    try:
+        become_subreaper()
+        supervise(run, lock, acknowledged=acknowledged)
+    except BaseException as error:  # noqa: BLE001 (logged; an ordinary exit would close the store outside its lock)
+        sys.excepthook(type(error), error, error.__traceback__)
+        os._exit(70)
 
 
 def supervise(run: RunDirectory, lock: RunLock, *, acknowledged: bool) -> None:
     clock = Clock()
     loop = Loop(clock)
+    me = identify(os.getpid(), clock)
+    assert me is not None, "this process is alive"
+    lock.note(me)
 
     def stand_down() -> None:
         log("the store was migrated by a newer Outlast; its side takes over")
@@ -59,15 +68,24 @@ def supervise(run: RunDirectory, lock: RunLock, *, acknowledged: bool) -> None:
         recorder.close()
         finish(Ack(problem or "gone"), acknowledged)
         return
+    launcher = Launcher(sys.executable, sys.path[0])
+    try:
+        plan = plan_of(run, found)
+    except (ValueError, TypeError, KeyError) as error:
+        log(f"the plan cannot be read: {error}")
+        abandon(run, found, me, recorder, loop, clock)
+        finish(Ack("over"), acknowledged)
+        return
     execution = Execution(
         run=run,
         seen=found,
-        plan=plan_of(run, found),
+        plan=plan,
         secrets=secrets_of(run),
         loop=loop,
         recorder=recorder,
         clock=clock,
-        launcher=Launcher(sys.executable, sys.path[0]),
+        launcher=launcher,
+        me=me,
         acknowledge=lambda ack: send_ack(ack) if acknowledged else None,
     )
     execution.take_over()

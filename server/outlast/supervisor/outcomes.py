@@ -1,5 +1,6 @@
 """What an exit code, or its absence, says about how an attempt ended."""
 
+import os
 import signal
 
 from outlast.kernel.status import ExecutionStatus
@@ -9,8 +10,25 @@ FIRST_SIGNAL_CODE, LAST_SIGNAL_CODE = 129, 192
 """What a shell makes of a child that a signal ended: 128 + signal. A child may also exit with such a code itself."""
 
 
+def of_end(code: int | None, wait_status: int | None, *, claimed: bool, same_boot: bool) -> Outcome:
+    """The outcome of an attempt that ended by itself.
+
+    `code`: as its wrapper recorded it. `wait_status`: how the wrapper ended, known while it is a child of this
+    process; it stands in where the disk took no exit code. `claimed`: the wrapper got as far as naming itself.
+    """
+    if code is None and wait_status is not None and os.WIFEXITED(wait_status):
+        code = os.WEXITSTATUS(wait_status)
+        if not claimed:
+            return Outcome(ExecutionStatus.FAILED, "never started: the run directory could not be written")
+    if code is not None:
+        return of_exit(code)
+    if not same_boot:
+        return Outcome(ExecutionStatus.LOST, "host restarted")
+    return Outcome(ExecutionStatus.LOST, "interrupted: its wrapper was killed before it could record an exit code")
+
+
 def of_exit(code: int) -> Outcome:
-    """The outcome of an attempt that ended by itself."""
+    """The outcome that an exit code stands for."""
     if code == 0:
         return Outcome(ExecutionStatus.COMPLETED, "exit code 0", 0)
     number = signal_of(code)
@@ -20,20 +38,13 @@ def of_exit(code: int) -> Outcome:
     return Outcome(ExecutionStatus.FAILED, reason, code, number, False)
 
 
-def of_stop(status: ExecutionStatus, reason: str, code: int | None, killed: bool) -> Outcome:
+def of_stop(status: ExecutionStatus, reason: str, code: int | None, *, killed: bool) -> Outcome:
     """The outcome of an attempt that was ended on purpose: the purpose is the first cause, whatever the exit code."""
     if code is not None:
         number = signal_of(code)
         return Outcome(status, reason, code, number, None if number is None else False)
     # Without an exit code the wrapper died too, and only KILL does that to it.
     return Outcome(status, reason, None, signal.SIGKILL if killed else None, True if killed else None)
-
-
-def of_interruption(same_boot: bool) -> Outcome:
-    """The outcome of an attempt that is gone without an exit code: nobody can know it."""
-    if not same_boot:
-        return Outcome(ExecutionStatus.LOST, "host restarted")
-    return Outcome(ExecutionStatus.LOST, "interrupted: its wrapper was killed before it could record an exit code")
 
 
 def signal_of(code: int) -> int | None:

@@ -12,6 +12,7 @@ from outlast.kernel.database import Connection, Database, StoreConnection, data_
 from outlast.kernel.errors import StoreError, StoreTooNew
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
+from outlast.supervisor.verdict import leave_if_gone
 
 T = TypeVar("T")
 Rule = Callable[[Connection], T]
@@ -31,7 +32,9 @@ class Recorder:
         self._loop = loop
         self._on_too_new = on_too_new
         self._connection: StoreConnection | None = None
-        self._rules: queue.SimpleQueue[tuple[Rule[Any], bool, Callable[[Any], None]]] = queue.SimpleQueue()
+        self._rules: queue.SimpleQueue[tuple[Rule[Any], bool, Callable[[Any], None]] | threading.Event] = (
+            queue.SimpleQueue()
+        )
         self._data_version = -1
         threading.Thread(target=self._run, name="recorder", daemon=True).start()
 
@@ -52,14 +55,7 @@ class Recorder:
     def close(self) -> None:
         """Close the connection; call it as the last thing, from the loop's thread."""
         done = threading.Event()
-
-        def close(_connection: Connection) -> None:
-            if self._connection is not None:
-                self._database.close(self._connection)
-                self._connection = None
-            done.set()
-
-        self._rules.put((close, False, lambda _none: None))
+        self._rules.put(done)
         done.wait()
 
     def _run(self) -> None:
@@ -72,7 +68,12 @@ class Recorder:
 
     def _serve(self) -> None:
         while True:
-            rule, writes, then = self._rules.get()
+            item = self._rules.get()
+            if isinstance(item, threading.Event):
+                self._close()
+                item.set()
+                return
+            rule, writes, then = item
             delay = 0.05
             while True:
                 try:
@@ -81,9 +82,10 @@ class Recorder:
                 except StoreTooNew:
                     self._loop.call_from_thread(self._on_too_new)
                     return
-                except StoreError as error:
+                except (StoreError, OSError) as error:
                     log(f"store: {error}")
-                    self._reopen()
+                    leave_if_gone(self._database.home)
+                    self._close()
                     time.sleep(delay)
                     delay = min(delay * 2, MAX_DELAY)
             self._loop.call_from_thread(lambda then=then, result=result: then(result))
@@ -93,8 +95,9 @@ class Recorder:
             self._connection = self._database.connect(cache_kib=256)
         return self._database.write(self._connection, rule) if writes else self._database.read(self._connection, rule)
 
-    def _reopen(self) -> None:
-        """The file may have been replaced, or the disk may be back: the next attempt starts afresh."""
+    def _close(self) -> None:
+        """Begin afresh with the next rule: the file may have been replaced, or the disk may be back."""
         connection, self._connection = self._connection, None
+        self._data_version = -1
         if connection is not None:
             self._database.close(connection)

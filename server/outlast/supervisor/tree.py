@@ -26,23 +26,23 @@ class Tree:
         self._leader = leader
         self._spools = set(spools)
         self._clock = clock
+        self._refused: set[ProcessId] = set()
 
     def members(self, *, holders: bool = True) -> list[ProcessId]:
         """Who is alive. `holders` also asks every process for its open files, which takes longer."""
         boot_id = self._clock.boot_id()
         own = os.getpid()
         table = list(processes())
-        below = descendants(own, table)
+        below = descendants(own, table, self._spared)
         holding = writers(self._spools) if holders else set[int]()
         found: list[ProcessId] = []
         for entry in table:
             if entry.pid == own:
                 continue
-            marker = marker_of(entry.pid)
-            if marker is not None and marker != self._execution_id:
+            if self._spared(entry.pid):
                 continue
             if (
-                marker == self._execution_id
+                marker_of(entry.pid) == self._execution_id
                 or entry.pid in below
                 or entry.pid in holding
                 or self._in_group(entry.group, boot_id)
@@ -58,7 +58,9 @@ class Tree:
             try:
                 member.signal(boot_id, number)
             except PermissionError as error:
-                log(f"process {member.pid} ({command_of(member.pid)}) cannot be signalled: {error}")
+                if member not in self._refused:
+                    self._refused.add(member)
+                    log(f"process {member.pid} ({command_of(member.pid)}) cannot be signalled: {error}")
         return len(members)
 
     def kill(self) -> int:
@@ -68,6 +70,11 @@ class Tree:
     def leftovers(self) -> list[dict[str, Json]]:
         """Who lives on, for people."""
         return [{"pid": m.pid, "command": command_of(m.pid)} for m in self.members(holders=False)]
+
+    def _spared(self, pid: int) -> bool:
+        """Whether a process belongs to another execution; then what it started does too."""
+        marker = marker_of(pid)
+        return marker is not None and marker != self._execution_id
 
     def _in_group(self, group: int, boot_id: str) -> bool:
         # A group's number is given to no other process while any member lives; the caller only asks of a group

@@ -3,7 +3,7 @@
 import json
 import os
 
-from outlast.kernel.home import RunDirectory
+from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.status import ExecutionStatus
 from outlast.kernel.supervision import Outcome
 
@@ -14,6 +14,12 @@ def write_outcome(run: RunDirectory, outcome: Outcome) -> None:
     with open(aside, "w", encoding="utf-8") as file:
         json.dump(outcome._asdict(), file)
     os.rename(aside, run.outcome)
+
+
+def leave_if_gone(home: Home) -> None:
+    """End this process where its whole home was removed: there is nobody left to tell anything."""
+    if not os.path.isdir(home.root):
+        os._exit(0)
 
 
 def read_outcome(run: RunDirectory) -> Outcome | None:

@@ -20,8 +20,9 @@ def take(connection: sqlite3.Connection, home: Home, kind: str, *, kept: int = K
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     path = f"{home.backups}/{kind}-{stamp}-{time.time_ns() // 1000 % 1_000_000:06d}.db"
     copy(connection, path)
-    names = listed(home, kind)
-    for name in names[: max(0, len(names) - kept)]:
+    # The new one is not among those that may go, whatever the clock says of its age.
+    others = [name for name in listed(home, kind) if f"{home.backups}/{name}" != path]
+    for name in others[: max(0, len(others) + 1 - kept)]:
         os.unlink(f"{home.backups}/{name}")
     return path
 

@@ -38,10 +38,10 @@ PRAGMA journal_size_limit = 67108864;
 
 
 class StoreConnection(sqlite3.Connection):
-    """A connection that remembers which file it opened."""
+    """A connection that remembers which files it opened."""
 
-    file: tuple[int, int] = (0, 0)
-    """Device and inode."""
+    files: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    """Device and inode of the database and of its WAL."""
 
 
 class Database:
@@ -70,7 +70,9 @@ class Database:
                     connection.execute(pragma)
                 connection.execute(f"PRAGMA cache_size = -{cache_kib}")
                 migrate(connection, self.home)
-                connection.file = identity(self.home.database)
+                # Reading makes SQLite open the WAL, which then stays the same file while this connection is open.
+                schema_version(connection)
+                connection.files = identity(self.home.database), identity(self.home.database + "-wal")
             except BaseException:
                 connection.close()
                 raise
@@ -89,29 +91,37 @@ class Database:
                     connection.execute("ROLLBACK")
 
     def close(self, connection: sqlite3.Connection) -> None:
-        with self.lock.held(self.lock_timeout):
-            connection.close()
+        """Close under the store lock; StoreBusy where it was not free in time, and then without it all the same."""
+        try:
+            with self.lock.held(self.lock_timeout):
+                connection.close()
+        finally:
+            connection.close()  # twice is once
 
     def write(self, connection: StoreConnection, rule: Callable[[sqlite3.Connection], T]) -> T:
         """Run one write rule as one transaction: all of it is durable on return, or none of it happened."""
         with translated(self.home.database), self.lock.held(self.lock_timeout):
-            self.check_file(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                if schema_version(connection) > SCHEMA_VERSION:
-                    raise too_new()
-                result = rule(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                # After some errors (disk full, I/O) SQLite has rolled back by itself.
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            return result
+            return self.write_held(connection, rule)
+
+    def write_held(self, connection: StoreConnection, rule: Callable[[sqlite3.Connection], T]) -> T:
+        """`write` for a caller who holds the store lock."""
+        self.check_file(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if schema_version(connection) > SCHEMA_VERSION:
+                raise too_new()
+            result = rule(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            # After some errors (disk full, I/O) SQLite has rolled back by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
 
     def check_file(self, connection: StoreConnection) -> None:
-        """Raise StoreUnreachable where the database was deleted or replaced since it was opened."""
-        if identity(self.home.database) != connection.file:
+        """Raise StoreUnreachable where the database or its WAL was deleted or replaced since it was opened."""
+        if (identity(self.home.database), identity(self.home.database + "-wal")) != connection.files:
             raise StoreUnreachable(
                 f"{self.home.database} is no longer the file that was opened; nothing was written to it.",
                 next="restart the program that says so; restore copies with `outlast db restore`",

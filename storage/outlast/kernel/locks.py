@@ -13,7 +13,8 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from outlast.kernel.errors import StoreBusy
+from outlast.kernel.errors import StoreBusy, StoreUnreachable
+from outlast.kernel.process import ProcessId
 
 FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: l_type l_whence l_start l_len l_pid
 OFD = hasattr(fcntl, "F_OFD_SETLK")
@@ -44,8 +45,22 @@ class RunLock:
             raise
         return cls(fd)
 
+    def note(self, holder: ProcessId) -> None:
+        """Write into the file who holds it, for those who have to end a holder that does not answer."""
+        os.pwrite(self.fd, f"{holder.pid} {holder.start} {holder.boot_id}\n".ljust(80).encode(), 0)
+
     def release(self) -> None:
         os.close(self.fd)
+
+
+def run_lock_holder(path: str) -> ProcessId | None:
+    """Who noted itself last; whether it still holds the lock, `run_lock_held` tells."""
+    try:
+        with open(path, encoding="ascii") as file:
+            fields = file.readline().split()
+    except FileNotFoundError:
+        return None
+    return ProcessId(int(fields[0]), int(fields[1]), fields[2]) if len(fields) == 3 else None
 
 
 def run_lock_held(path: str) -> bool:
@@ -81,6 +96,7 @@ class StoreLock:
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._turn = threading.Lock()
+        self._closed = False
 
     @contextmanager
     def held(self, timeout: float | None) -> Generator[None]:
@@ -98,12 +114,14 @@ class StoreLock:
             yield
 
     def _acquire(self, timeout: float | None) -> None:
+        if not self._turn.acquire(timeout=-1 if timeout is None else timeout):
+            raise self._busy(timeout or 0)
+        if self._closed:
+            self._turn.release()
+            raise StoreUnreachable("This store has been closed.", next="open it again")
         if timeout is None:
-            self._turn.acquire()
             fcntl.flock(self._fd, fcntl.LOCK_EX)
         else:
-            if not self._turn.acquire(timeout=timeout):
-                raise self._busy(timeout)
             try:
                 grant = Grant(self._fd, self._turn)
             except BaseException:  # no descriptor or no thread left: another time there will be
@@ -129,7 +147,12 @@ class StoreLock:
         )
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Give the file up; later calls raise StoreUnreachable. While somebody holds or awaits the lock its
+        descriptor stays open: closed, its number could become somebody else's file under their hands."""
+        if self._turn.acquire(blocking=False):
+            self._closed = True
+            os.close(self._fd)
+            self._turn.release()
 
 
 class Grant:

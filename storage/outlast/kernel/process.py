@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from outlast.kernel.clock import Clock
@@ -97,8 +97,8 @@ def await_end(process: ProcessId, boot_id: str, timeout: float) -> bool:
     return True
 
 
-def descendants(root: int, table: Iterable[Stat]) -> set[int]:
-    """The pids below `root` in the tree of parents."""
+def descendants(root: int, table: Iterable[Stat], spared: Callable[[int], bool]) -> set[int]:
+    """The pids below `root` in the tree of parents, apart from those that are `spared` and what is below them."""
     children: dict[int, list[int]] = {}
     for entry in table:
         children.setdefault(entry.parent, []).append(entry.pid)
@@ -106,7 +106,7 @@ def descendants(root: int, table: Iterable[Stat]) -> set[int]:
     queue = [root]
     while queue:
         for pid in children.get(queue.pop(), []):
-            if pid not in found:
+            if pid not in found and not spared(pid):
                 found.add(pid)
                 queue.append(pid)
     return found

@@ -14,8 +14,8 @@ def stat(pid: int) -> Stat | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return parse_stat(file.read())
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None  # gone, or hidden from this user (hidepid)
 
 
 def parse_stat(line: bytes) -> Stat:

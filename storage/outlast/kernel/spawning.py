@@ -61,7 +61,10 @@ class Launcher(NamedTuple):
             )
         except OSError as error:
             raise StartFailed(f"No supervisor could be started: {error}.") from error
-        os.waitpid(pid, 0)
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            return  # whoever started this process has it ignore SIGCHLD: the kernel has buried the shell
 
     def command(self, run: RunDirectory) -> list[str]:
         return [self.interpreter, "-I", "-S", self.library + "/outlast/supervisor/__main__.py", run.path]

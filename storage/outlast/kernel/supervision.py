@@ -113,8 +113,8 @@ def start_attempt(
     if not current(connection, number, epoch):
         return False
     connection.execute(SQL["start_step"], {"number": number, "no": step_no, "attempt": attempt, "now": now})
-    connection.execute(SQL["start_attempt"], (number, step_no, attempt, now))
-    events.record(connection, number, now, "step_started", step_no=step_no, attempt=attempt)
+    if connection.execute(SQL["start_attempt"], (number, step_no, attempt, now)).rowcount:
+        events.record(connection, number, now, "step_started", step_no=step_no, attempt=attempt)
     return True
 
 
@@ -126,12 +126,6 @@ def record_child(
         return False
     connection.execute(SQL["record_child"], (child.pid, child.start, child.boot_id, number, step_no, attempt))
     return True
-
-
-def child_of(connection: sqlite3.Connection, number: int, step_no: int, attempt: int) -> ProcessId | None:
-    """The recorded process of an attempt."""
-    row = connection.execute(SQL["child_of"], (number, step_no, attempt)).fetchone()
-    return None if row is None or row[0] is None else ProcessId(*row)
 
 
 def settle(

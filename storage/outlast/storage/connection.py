@@ -39,9 +39,8 @@ class ThreadConnection(aiosqlite.Connection):
 
     def stop(self) -> asyncio.Future[None] | None:
         """End the thread. Also closes what was opened for a caller who no longer waits for it."""
-        # aiosqlite leaves both without types.
-        self._tx.put_nowait((None, self._close))  # pyright: ignore[reportUnknownMemberType]
-        return super().stop()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        self._tx.put_nowait((None, self._close))  # pyright: ignore[reportUnknownMemberType]  # aiosqlite: no types
+        return super().stop()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # the same
 
     def _open(self, cache_kib: int) -> StoreConnection:
         self._opened = self._database.connect(cache_kib=cache_kib)
@@ -53,8 +52,8 @@ class ThreadConnection(aiosqlite.Connection):
             self._database.close(connection)
 
     async def _on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        # aiosqlite leaves this method without types.
-        return await self._execute(function, *args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+        call = self._execute(function, *args, **kwargs)  # pyright: ignore[reportUnknownMemberType]  # aiosqlite: no types
+        return await call
 
     def _run(self, function: Callable[[StoreConnection], T]) -> T:
         connection = self._conn

@@ -100,7 +100,8 @@ def put_back(database: Database, connection: StoreConnection, path: Path, now: i
                 with closing(backups.open_copy(previous)) as before:
                     before.backup(connection)
                 raise
-    lost, reinserted = database.write(connection, lambda c: reconcile_directories(c, home, now))
+            # Under the same lock: a server must not start again what the backup calls pending and is long over.
+            lost, reinserted = database.write_held(connection, lambda c: reconcile_directories(c, home, now))
     known = {number for (number,) in connection.execute(SQL["all_executions"])}
     newest = max(known - set(reinserted), default=0)
     missing = [number for number in range(newest + 1, highest_before + 1) if number not in known]
@@ -110,7 +111,7 @@ def put_back(database: Database, connection: StoreConnection, path: Path, now: i
 def refuse_while_supervised(home: Home) -> None:
     for directory in Path(home.runs).iterdir():
         run = home.run(directory.name)
-        if run_lock_held(run.run_lock):
+        if directory.is_dir() and run_lock_held(run.run_lock):
             raise Conflict(
                 f"Execution {directory.name} is running; a restore would take the ground from under it.",
                 code="execution_is_live",

@@ -56,13 +56,14 @@ def execution(connection: sqlite3.Connection, number: int) -> Execution:
         customer=row["customer_name"],
         mode=row["mode"],
         trigger=row["trigger"],
-        client=decoded(row["client"]),
-        labels=decoded(row["labels"]),
-        metadata=decoded(row["metadata"]),
+        client=_decoded(row["client"]),
+        labels=_decoded(row["labels"]),
+        metadata=_decoded(row["metadata"]),
         binary_path=row["binary_path"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         cancel_requested_by=row["cancel_requested_by"],
+        parked_us=row["parked_us"],
         compensation=row["compensation"],
         retry_of=row["retry_of"],
         rollback_of=row["rollback_of"],
@@ -130,7 +131,7 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
         raise damaged(number, "its payload")
     if json.loads(plan)["params"].keys() != {param.name for param in params}:
         raise damaged(number, "a parameter")  # its key: the row is another execution's, or nobody's
-    return Details(tuple(params), plan, decoded(output), decoded(leftovers) or [], definition, source, late_bytes)
+    return Details(tuple(params), plan, _decoded(output), _decoded(leftovers) or [], definition, source, late_bytes)
 
 
 def plan(connection: sqlite3.Connection, number: int) -> bytes:
@@ -185,9 +186,14 @@ def libraries_in_use(connection: sqlite3.Connection) -> set[str]:
     return used
 
 
+def max_running(connection: sqlite3.Connection) -> int:
+    """How many executions may hold a slot at once."""
+    return int(connection.execute(SQL["meta"], ("max_running",)).fetchone()[0])
+
+
 def store_id(connection: sqlite3.Connection) -> str:
     return connection.execute(SQL["meta"], ("store_id",)).fetchone()[0]
 
 
-def decoded(text: str | None) -> Any:
+def _decoded(text: str | None) -> Any:
     return None if text is None else json.loads(text)

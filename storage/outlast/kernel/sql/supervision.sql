@@ -12,7 +12,8 @@ UPDATE executions SET status = 'running', epoch = epoch + 1, started_at = :now, 
 WHERE number = :number AND status = 'pending' AND claimed_at IS NOT NULL AND epoch = :epoch
 
 -- name: adopt
-UPDATE executions SET epoch = epoch + 1, stopping_at = NULL, supervisor_pid = :pid, supervisor_start = :pid_start,
+UPDATE executions SET epoch = epoch + 1, stopping_at = CASE WHEN stopping_at IS NULL THEN NULL ELSE :now END,
+       supervisor_pid = :pid, supervisor_start = :pid_start,
        supervisor_boot = :pid_boot, updated_at = :now
 WHERE number = :number AND status IN ('running', 'rolling_back') AND epoch = :epoch
 
@@ -26,9 +27,6 @@ ON CONFLICT(execution, step_no, attempt) DO NOTHING
 
 -- name: record_child
 UPDATE attempts SET pid = ?, pid_start = ?, pid_boot = ? WHERE execution = ? AND step_no = ? AND attempt = ?
-
--- name: child_of
-SELECT pid, pid_start, pid_boot FROM attempts WHERE execution = ? AND step_no = ? AND attempt = ?
 
 -- name: current
 SELECT 1 FROM executions WHERE number = ? AND epoch = ? AND status IN ('running', 'rolling_back')
