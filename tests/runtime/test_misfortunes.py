@@ -1,6 +1,5 @@
 """What goes wrong on people's machines costs at most what it touches, and is told as it was."""
 
-import fcntl
 import json
 import os
 import signal
@@ -256,21 +255,12 @@ async def test_a_lost_directory_is_lost_also_for_the_second_supervisor(
     if (await runtime.store.read(lambda c: supervision.look(c, execution.id)) or execution).status != "running":
         pytest.skip("it was faster than the signal")
     Path(home.run(execution.id).path).rename(tmp_path / "moved")
-    held = await anyio.to_thread.run_sync(hold_store_lock, home)
     Path(home.run(execution.id).path).mkdir()
     launcher = await anyio.to_thread.run_sync(runtime.library.launcher)
     await anyio.to_thread.run_sync(launcher.spawn, home.run(execution.id), None)
     await until(lambda: Path(home.run(execution.id).outcome).exists())
     await kill(run_lock_holder(home.run(execution.id).run_lock))
-    os.close(held)
     state = (await runtime.wait(execution.number, BOUND)).settled
     assert state is not None
     assert (state.status, state.reason) == ("lost", "its run directory is gone")
     assert starts.read_text() == "\n"
-
-
-def hold_store_lock(home: Home) -> int:
-    """A descriptor that holds a home's store lock until it is closed."""
-    fd = os.open(home.store_lock, os.O_RDWR)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
