@@ -148,6 +148,7 @@ class Execution:
         elif self._start_died():
             self._settle(Outcome(ExecutionStatus.FAILED, "never started: its wrapper died while starting"))
         else:
+            self._say(Ack("running"))  # nobody needs to wait for what its files will say
             self._loop.after(STARTED_POLL, self._go_on)
 
     def _start_died(self) -> bool:
