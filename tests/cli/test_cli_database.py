@@ -78,3 +78,21 @@ def test_a_check_finds_what_was_changed_behind_its_back(home: Home, cli: Cli) ->
     assert lines_of(damaged)[-2].startswith("1 problem: 1 execution, ")
     view = json.loads(cli("db", "check", "--json").stdout)
     assert (len(view["problems"]), view["executions"]) == (1, 1)
+
+
+@pytest.mark.requirement("S3-14")
+def test_a_database_that_cannot_be_opened_is_set_aside_and_restored(home: Home, cli: Cli, tmp_path: Path) -> None:
+    cli("run", "--wait", "--", "echo", "kept")
+    backup = tmp_path / "copy.db"
+    cli("db", "backup", backup)
+    damage = b"this is no database" * 500
+    Path(home.database).write_bytes(damage)
+    said = cli("history")
+    assert said.exit_code == 5
+    assert said.stderr.startswith(f"store_damaged: {home.database}: ")
+    assert "outlast db restore" in said.stderr
+    assert cli("db", "restore", tmp_path / "missing").exit_code == 2
+    assert Path(home.database).read_bytes() == damage, "nothing is moved for a backup that is none"
+    aside = lines_of(cli("db", "restore", backup))[0].removeprefix("The damaged database was moved to ")
+    assert Path(aside).read_bytes() == damage
+    assert cli("logs", "1", "--raw").stdout == "kept\n"

@@ -209,6 +209,10 @@ def test_a_line_can_colour_a_terminal_and_do_nothing_else_to_it(data: bytes, pla
 
 
 def test_lines_that_are_gone_are_told_of() -> None:
-    entries = [LogGap(3, 7, "dropped"), Line(8, 0, Spool(1, 1, 0), b"x", cut=True, ended=False), Line(9, 0, Spool(1, 1, 0), b"y")]
+    entries = [
+        LogGap(3, 7, "dropped"),
+        Line(8, 0, Spool(1, 1, 0), b"x", cut=True, ended=False),
+        Line(9, 0, Spool(1, 1, 0), b"y"),
+    ]
     assert bare(entries, colours=False) == "[lines 3 to 7: dropped]\nx\ny\n"
     assert raw(entries) == b"xy\n"

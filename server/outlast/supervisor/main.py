@@ -68,6 +68,9 @@ def supervise(run: RunDirectory, lock: RunLock, *, acknowledged: bool) -> None:
         recorder.close()
         finish(Ack(problem or "gone"), acknowledged)
         return
+    if not os.path.exists(run.number):
+        with open(run.number, "w", encoding="ascii") as file:
+            file.write(f"{found.number}\n")
     launcher = Launcher(sys.executable, sys.path[0])
     try:
         plan = plan_of(run, found)

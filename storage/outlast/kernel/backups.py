@@ -27,6 +27,20 @@ def take(connection: sqlite3.Connection, home: Home, kind: str, *, kept: int = K
     return path
 
 
+def set_aside(home: Home) -> str:
+    """Move a database that cannot be opened out of the way, with its WAL; where it is now. The next opening makes a
+    new one. The caller holds the store lock."""
+    os.makedirs(home.backups, mode=0o700, exist_ok=True)
+    path = f"{home.backups}/damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.db"
+    for suffix in ("-shm", "-wal", ""):
+        try:
+            os.rename(home.database + suffix, path + suffix)
+        except FileNotFoundError:
+            continue
+    sync_directory(home.root)
+    return path
+
+
 def copy(connection: sqlite3.Connection, path: str) -> None:
     """Copy a database to a new file, whole and durable before it gets its name."""
     aside = path + ".tmp"

@@ -184,8 +184,8 @@ UNREACHABLE = (StoreUnreachable, "make the directory and the database writable f
 KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: (StoreBusy, "try again"),
     sqlite3.SQLITE_FULL: FULL,
-    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "outlast db check, then outlast db restore"),
-    sqlite3.SQLITE_NOTADB: (StoreDamaged, "outlast db check, then outlast db restore"),
+    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "outlast db restore PATH; backups are in `backups` in the home"),
+    sqlite3.SQLITE_NOTADB: (StoreDamaged, "outlast db restore PATH; backups are in `backups` in the home"),
     sqlite3.SQLITE_IOERR: (StoreError, "look at the disk (dmesg, df), then try again"),
     sqlite3.SQLITE_READONLY: UNREACHABLE,
     sqlite3.SQLITE_CANTOPEN: UNREACHABLE,

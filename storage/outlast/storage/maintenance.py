@@ -73,6 +73,22 @@ async def restore(store: Store, path: Path, clock: Clock | None = None) -> Resto
     return await store.maintain(lambda database, connection: put_back(database, connection, path, now))
 
 
+def set_aside(home: Home, backup: Path) -> Path:
+    """Move a database that cannot be opened out of the way, so that `backup` can be restored; where it is now.
+
+    Nothing is moved for a backup that is none (InvalidInput), or while any supervisor lives (Conflict
+    `execution_is_live`). Blocks for the store lock.
+    """
+    backups.open_copy(str(backup)).close()
+    database = Database(home)
+    try:
+        with database.lock.held(database.lock_timeout):
+            refuse_while_supervised(home)
+            return Path(backups.set_aside(home))
+    finally:
+        database.lock.close()
+
+
 async def check(store: Store) -> Report:
     """Whether the database is what was written: SQLite's own check, then every checksum. Reads everything."""
     return await store.scan(examine)

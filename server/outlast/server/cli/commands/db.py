@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from outlast.kernel.errors import StoreDamaged
 from outlast.server.cli.ending import ExitCode
 from outlast.server.cli.session import Session, json_option, pass_session
 from outlast.server.cli.wording import counted
@@ -41,9 +42,16 @@ def restore(session: Session, path: Path) -> None:
 
     Refused while anything runs. Servers that are open see the restored state.
     """
-    with session.store() as store:
-        restored = store.call(maintenance.restore, store.it, path.absolute())
     screen = session.screen
+    try:
+        with session.store() as store:
+            restored = store.call(maintenance.restore, store.it, path.absolute())
+    except StoreDamaged:
+        aside = maintenance.set_aside(session.settings.home, path.absolute())
+        if not session.as_json:
+            screen.line(f"The damaged database was moved to {aside}")
+        with session.store() as store:
+            restored = store.call(maintenance.restore, store.it, path.absolute())
     if session.as_json:
         screen.json(
             {
