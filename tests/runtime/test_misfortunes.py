@@ -110,14 +110,16 @@ async def test_a_start_that_cannot_be_is_a_reply_with_a_handle(
 
 async def test_a_listing_calls_nothing_running_whose_supervisor_is_dead(runtime: Runtime, run: Run, home: Home) -> None:
     execution = await runtime.get((await run("sh", "-c", "sleep 0.1; exit 4")).execution.number)
+    wrapper = wrapper_of(home, execution)
+    assert wrapper is not None
     await kill(execution.supervisor)
-    await until(Path(home.run(execution.id).attempt("run", 1).exitcode).exists)
+    assert await anyio.to_thread.run_sync(await_end, wrapper, CLOCK.boot_id(), BOUND)
     page = await runtime.history(Filter())
     assert [(row.status, row.exit_code) for row in page.executions] == [("failed", 4)]
 
 
 async def test_an_idle_server_takes_up_what_another_process_left(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outlast.runtime.runtime.PROBE_EVERY", 0.05)
+    monkeypatch.setattr("outlast.runtime.caretaking.PROBE_EVERY", 0.05)
     async with (
         open_runtime(Options(home=home, trigger="mcp", background=True)),
         open_runtime(Options(home=home, trigger="cli", allow_command=True)) as other,
@@ -134,7 +136,7 @@ async def test_an_idle_server_takes_up_what_another_process_left(home: Home, mon
 
 
 async def test_a_bad_row_does_not_end_a_server(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outlast.runtime.runtime.PROBE_EVERY", 0.05)
+    monkeypatch.setattr("outlast.runtime.caretaking.PROBE_EVERY", 0.05)
     async with open_runtime(Options(home=home, trigger="cli", allow_command=True)) as other:
         bad = await other.execute(StartRequest(workflow_id="command", params={"argv": ["true"]}))
         await other.wait(bad.execution.number, BOUND)

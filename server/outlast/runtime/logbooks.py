@@ -106,8 +106,9 @@ class Logbooks:
 
         return await anyio.to_thread.run_sync(work)
 
-    async def seal_all(self) -> None:
-        """Seal every settled execution's log that is not in the store yet, and full blocks of live ones."""
+    async def seal_all(self) -> int:
+        """Seal every settled execution's log that is not in the store yet, and full blocks of live ones; how many
+        those are."""
         live = [(row.number, row.id) for row in await self._store.read(reading.live) if row.supervisor is not None]
         for number, execution_id in await self._store.read(reading.unsealed) + live:
             try:
@@ -116,6 +117,7 @@ class Logbooks:
                 # One that cannot be sealed stays readable where it is, and keeps no other from it.
                 LOG.warning("#%d: its log cannot be sealed: %s", number, error)
         await self._remove_finished()
+        return len(live)
 
     async def _remove_finished(self) -> None:
         """Remove the run directories that a process left which died after sealing, or before there was a row."""

@@ -95,9 +95,9 @@ class Observer:
         """Move an execution's log into the store as far as it can be; whether all of it is there now."""
         return (await self._logbooks.seal(execution.number, execution.id)).finished
 
-    async def seal_all(self) -> None:
-        """Move the logs of all settled executions into the store."""
-        await self._logbooks.seal_all()
+    async def seal_all(self) -> int:
+        """Move the logs of all settled executions into the store, and what is due of live ones; how many are live."""
+        return await self._logbooks.seal_all()
 
     async def cancel(self, handle: str | int, by: str) -> Cancelled:
         """Ask for an execution's end; may return before it. What is over stays as it is, without an error."""

@@ -1,0 +1,67 @@
+"""What a long-lived process does for all executions without being asked: supervisors for those that need one, logs
+into the store."""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from outlast.kernel.errors import OutlastError
+from outlast.runtime.observer import Observer
+
+LOG = logging.getLogger(__name__)
+PROBE_EVERY = 5.0
+"""Seconds between two looks at everything while anything is live; while nothing is, at whether anybody has written."""
+
+
+class Caretaker:
+    """Works while anything is live and sleeps while nothing is."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._news = anyio.Event()
+
+    def wake(self) -> None:
+        """Something is live: look now."""
+        self._news.set()
+        self._news = anyio.Event()
+
+    @asynccontextmanager
+    async def working(self) -> AsyncGenerator[None]:
+        """Work meanwhile. An error of the caller's comes out as it is, in no group."""
+        failure: Exception | None = None
+        async with anyio.create_task_group() as group:
+            # Apart from each other: a log of gigabytes must not keep a dead supervisor from being replaced.
+            group.start_soon(self._keep, self._observer.reconcile)
+            group.start_soon(self._keep, self._observer.seal_all)
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 (raised again below, out of the task group)
+                failure = error
+            group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _keep(self, work: Callable[[], Awaitable[int]]) -> None:
+        """Do `work` again and again; it tells how many executions are live."""
+        while True:
+            news, version, live = self._news, -1, 1
+            try:
+                version = await self._observer.store.data_version()
+                live = await work()
+            except Exception as error:
+                # A full disk, a busy store or a bad row must not end the process; the next look tries again.
+                LOG.warning("looking after executions: %s", error, exc_info=not isinstance(error, OutlastError))
+            if live:
+                await anyio.sleep(PROBE_EVERY)
+            else:
+                await self._sleep(news, version)
+
+    async def _sleep(self, news: anyio.Event, version: int) -> None:
+        """Until this process has something live, or anybody has written to the store since `version`."""
+        while not news.is_set():
+            with anyio.move_on_after(PROBE_EVERY):
+                await news.wait()
+            if await self._observer.store.data_version() != version:
+                return
