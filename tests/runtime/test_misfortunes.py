@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from children import wrapper_of
 from outlast.kernel import supervision
 from outlast.kernel.clock import Clock, read
 from outlast.kernel.errors import NotFound, StartFailed
@@ -21,7 +22,6 @@ from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime, Started, open_runtime
 from outlast.runtime.starting import StartRequest
 from outlast.storage.history import Filter
-from outlast.storage.records import Execution
 from waiting import BOUND, until
 
 Run = Callable[..., Awaitable[Started]]
@@ -32,11 +32,6 @@ async def kill(process: ProcessId | None) -> None:
     assert process is not None
     process.signal(CLOCK.boot_id(), signal.SIGKILL)
     assert await anyio.to_thread.run_sync(await_end, process, CLOCK.boot_id(), BOUND)
-
-
-def wrapper_of(home: Home, execution: Execution) -> ProcessId | None:
-    fields = Path(home.run(execution.id).attempt("run", 1).started).read_text().split()
-    return identify(int(fields[0]), CLOCK)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +105,7 @@ async def test_a_start_that_cannot_be_is_a_reply_with_a_handle(
 
 async def test_a_listing_calls_nothing_running_whose_supervisor_is_dead(runtime: Runtime, run: Run, home: Home) -> None:
     execution = await runtime.get((await run("sh", "-c", "sleep 0.1; exit 4")).execution.number)
-    wrapper = wrapper_of(home, execution)
-    assert wrapper is not None
+    wrapper = await wrapper_of(home, execution)
     await kill(execution.supervisor)
     assert await anyio.to_thread.run_sync(await_end, wrapper, CLOCK.boot_id(), BOUND)
     page = await runtime.history(Filter())
@@ -152,8 +146,7 @@ async def test_a_bad_row_does_not_end_a_server(home: Home, monkeypatch: pytest.M
 
 async def test_lost_claims_to_know_no_signal(runtime: Runtime, run: Run, home: Home) -> None:
     execution = await runtime.get((await run("sleep", "300")).execution.number)
-    wrapper = wrapper_of(home, execution)
-    assert wrapper is not None
+    wrapper = await wrapper_of(home, execution)
     wrapper.signal(CLOCK.boot_id(), signal.SIGKILL)
     state = (await runtime.wait(execution.number, BOUND)).settled
     assert state is not None
@@ -186,8 +179,7 @@ async def test_a_cancel_is_remembered_over_any_number_of_takeovers(
         )
     )
     await kill(supervisor)
-    wrapper = wrapper_of(home, execution)
-    assert wrapper is not None
+    wrapper = await wrapper_of(home, execution)
     os.killpg(wrapper.pid, signal.SIGTERM)
     await until(Path(home.run(execution.id).attempt("run", 1).exitcode).exists)
     # Two that took over and died at once: only the epoch tells of them.
@@ -206,8 +198,7 @@ async def test_a_plan_that_cannot_be_read_is_said_and_nothing_is_left_running(
     runtime: Runtime, run: Run, home: Home
 ) -> None:
     execution = await runtime.get((await run("sleep", "300")).execution.number)
-    wrapper = wrapper_of(home, execution)
-    assert wrapper is not None
+    wrapper = await wrapper_of(home, execution)
     await kill(execution.supervisor)
     plan = Path(home.run(execution.id).plan).read_bytes().replace(b'"format":1', b'"format":99')
     await runtime.store.write(lambda c: c.execute("UPDATE payloads SET plan = ?", (plan,)))
@@ -224,6 +215,7 @@ async def test_an_empty_start_is_no_verdict_while_somebody_carries_the_marker(
     go = tmp_path / "go"
     execution = await runtime.get((await run("sh", "-c", f"until [ -e {go} ]; do sleep 0.02; done")).execution.number)
     await kill(execution.supervisor)
+    await wrapper_of(home, execution)
     started = Path(home.run(execution.id).attempt("run", 1).started)
     content = started.read_text()
     started.write_text("")
@@ -248,11 +240,10 @@ async def test_a_lost_directory_is_lost_also_for_the_second_supervisor(
     """The first one that found the directory gone died before it could say so: nothing may start then either."""
     starts = tmp_path / "starts"
     execution = await runtime.get((await run("sh", "-c", f"echo >> {starts}")).execution.number)
+    wrapper = await wrapper_of(home, execution)
     assert execution.supervisor is not None
     execution.supervisor.signal(CLOCK.boot_id(), signal.SIGSTOP)
-    wrapper = wrapper_of(home, execution)
-    if wrapper is not None:
-        assert await anyio.to_thread.run_sync(await_end, wrapper, CLOCK.boot_id(), BOUND)
+    assert await anyio.to_thread.run_sync(await_end, wrapper, CLOCK.boot_id(), BOUND)
     await kill(execution.supervisor)
     if (await runtime.store.read(lambda c: supervision.look(c, execution.id)) or execution).status != "running":
         pytest.skip("it was faster than the signal")

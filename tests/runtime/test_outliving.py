@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from children import wrapper_of
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
 from outlast.kernel.locks import RunLock
@@ -71,8 +72,8 @@ async def test_an_end_that_nobody_saw_is_told_truly(runtime: Runtime, run: Run, 
 async def test_a_killed_wrapper_leaves_an_honest_lost(runtime: Runtime, run: Run, home: Home) -> None:
     started = await run("sleep", "300")
     execution = await runtime.get(started.execution.number)
-    fields = Path(home.run(execution.id).attempt("run", 1).started).read_text().split()
-    os.kill(int(fields[0]), signal.SIGKILL)
+    wrapper = await wrapper_of(home, execution)
+    wrapper.signal(CLOCK.boot_id(), signal.SIGKILL)
     state = (await runtime.wait(execution.number, BOUND)).settled
     assert state is not None
     assert (state.status, state.exit_code) == ("lost", None)
@@ -111,10 +112,8 @@ async def test_a_running_row_whose_run_directory_is_gone_is_lost_and_not_started
     started = await run("sh", "-c", f"echo >> {starts}; sleep 0.05")
     execution = await runtime.get(started.execution.number)
     await killed(execution)
-    pid = int(Path(home.run(execution.id).attempt("run", 1).started).read_text().split()[0])
-    wrapper = identify(pid, CLOCK)
-    if wrapper is not None:
-        assert await anyio.to_thread.run_sync(await_end, wrapper, CLOCK.boot_id(), BOUND)
+    wrapper = await wrapper_of(home, execution)
+    assert await anyio.to_thread.run_sync(await_end, wrapper, CLOCK.boot_id(), BOUND)
     Path(home.run(execution.id).path).rename(tmp_path / "moved")
     state = (await runtime.wait(execution.number, BOUND)).settled
     assert state is not None

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import anyio
 import pytest
 
+from children import wrapper_of
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
 from outlast.kernel.process import await_end
@@ -88,7 +89,7 @@ async def test_a_verdict_left_behind_is_the_verdict(runtime: Runtime, home: Home
     Path(run.outcome).write_text(
         '{"status": "cancelled", "reason": "cancelled by a test", "exit_code": 143, "signal": 15, "signal_certain": 0}'
     )
-    leader = int(Path(run.attempt("run", 1).started).read_text().split()[0])
+    leader = (await wrapper_of(home, execution)).pid
     execution.supervisor.signal(CLOCK.boot_id(), signal.SIGKILL)
     assert await anyio.to_thread.run_sync(await_end, execution.supervisor, CLOCK.boot_id(), BOUND)
     os.killpg(leader, signal.SIGKILL)
