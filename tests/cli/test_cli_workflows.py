@@ -76,7 +76,7 @@ def test_show_tells_what_it_takes_and_how_it_usually_goes(cli: Cli, greet: Path)
         "token: secret",
         "timeout     60 s",
         f"file        {greet}",
-        "Usually 0.",
+        "Usually 0",
         "100 % succeed (3 runs)",
         "next: outlast run greet -p who=…",
     ):
