@@ -96,9 +96,8 @@ async def measure(home: Home, starts: int, idle: int) -> None:
         detaching = [shell_cpu(launcher, home.run(f"none-{i}")) for i in range(20)]
         figures("CPU of the shell that detaches it", detaching, "ms")
         figures("CPU of the supervisor at its acknowledgement", cpu, "ms")
-        print(
-            f"{'CPU of a supervisor start in all':44} median {statistics.median(detaching) + statistics.median(cpu):7.1f} ms"
-        )
+        both = statistics.median(detaching) + statistics.median(cpu)
+        print(f"{'CPU of a supervisor start in all':44} median {both:7.1f} ms")
         await anyio.sleep(1)
         memory = [memory_mib(pid) for pid in pids]
         for index, name in enumerate(("resident", "proportional", "private")):
