@@ -2,9 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
+from aiosqlite.core import (
+    _STOP_RUNNING_SENTINEL,  # pyright: ignore[reportPrivateUsage]  # see work
+    _connection_worker_thread,  # pyright: ignore[reportPrivateUsage, reportUnknownVariableType]  # the same
+)
 
 from outlast.kernel.database import Database, StoreConnection, translated
 
@@ -21,6 +27,7 @@ class ThreadConnection(aiosqlite.Connection):
 
     def __init__(self, database: Database, *, cache_kib: int) -> None:
         super().__init__(lambda: self._open(cache_kib), iter_chunk_size=64)
+        self._thread = Thread(target=work, args=(self._tx,), name="store-connection")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # aiosqlite: no types
         self._database = database
         self._opened: StoreConnection | None = None
 
@@ -40,7 +47,10 @@ class ThreadConnection(aiosqlite.Connection):
     def stop(self) -> asyncio.Future[None] | None:
         """End the thread. Also closes what was opened for a caller who no longer waits for it."""
         self._tx.put_nowait((None, self._close))  # pyright: ignore[reportUnknownMemberType]  # aiosqlite: no types
-        return super().stop()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # the same
+        stopped = super().stop()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # the same
+        # Once more for nobody: the first answer ends the thread only if there is an event loop to take it.
+        self._tx.put_nowait((None, lambda: _STOP_RUNNING_SENTINEL))  # pyright: ignore[reportUnknownMemberType]  # the same
+        return stopped  # pyright: ignore[reportUnknownVariableType]  # the same
 
     def _open(self, cache_kib: int) -> StoreConnection:
         self._opened = self._database.connect(cache_kib=cache_kib)
@@ -60,3 +70,14 @@ class ThreadConnection(aiosqlite.Connection):
         assert isinstance(connection, StoreConnection), "Database.connect makes no other"
         with translated(self._database.home.database):
             return function(connection)
+
+
+def work(calls: "SimpleQueue[tuple[asyncio.Future[Any] | None, Callable[[], Any]]]") -> None:
+    """aiosqlite's worker, which dies of an answer whose event loop has been closed. What is queued behind that call
+    (closing what was opened) is still to be done."""
+    while True:
+        try:
+            _connection_worker_thread(calls)
+        except RuntimeError:  # "Event loop is closed": whoever asked waits no more
+            continue
+        return
