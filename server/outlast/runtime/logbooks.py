@@ -20,7 +20,7 @@ from outlast.kernel.plan import decode_plan, decode_secrets
 from outlast.storage import reading
 from outlast.storage.logs.filters import LogFilter
 from outlast.storage.logs.lines import Entry
-from outlast.storage.logs.reader import LogCount, LogReader
+from outlast.storage.logs.reader import Glance, LogCount, LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
 from outlast.storage.logs.search import LogSearch
 from outlast.storage.records import Execution
@@ -83,6 +83,10 @@ class Logbooks:
         if execution.log_lines is not None:
             return LogCount(execution.log_lines, True)
         return await self._store.browse(lambda c: self._reader(c, execution).count())
+
+    async def glance(self, execution: Execution) -> Glance:
+        """How many lines are known of and what the newest says, without reading a long log for it."""
+        return await self._store.browse(lambda c: self._reader(c, execution).glance())
 
     async def seal(self, number: int, execution_id: str) -> Sealed:
         """Move what can be moved into the store; the run directory of a finished log is removed."""

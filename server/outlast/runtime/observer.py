@@ -21,7 +21,7 @@ from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
 from outlast.storage import history, reading
 from outlast.storage.history import Filter
-from outlast.storage.logs.reader import LogCount
+from outlast.storage.logs.reader import Glance, LogCount
 from outlast.storage.records import Details, Execution, Page
 from outlast.storage.store import Store, open_store
 
@@ -90,6 +90,10 @@ class Observer:
     async def log_count(self, execution: Execution) -> LogCount:
         """How many lines an execution has printed, as far as they have arrived."""
         return await self._logbooks.count(execution)
+
+    async def log_glance(self, execution: Execution) -> Glance:
+        """How many lines are known of and what the newest says; bounded, however much was printed meanwhile."""
+        return await self._logbooks.glance(execution)
 
     async def seal(self, execution: Execution) -> bool:
         """Move an execution's log into the store as far as it can be; whether all of it is there now."""

@@ -182,3 +182,23 @@ def test_a_log_that_has_not_begun_has_no_lines(execution: Execution) -> None:
     assert reader.count() == (0, False)
     assert reader.last(10) == []
     assert reader.search("x").entries == []
+
+
+def test_a_glance_reads_a_bounded_part_and_catches_up(execution: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What get_status tells of a log must not take the longer the more was printed."""
+    monkeypatch.setattr("outlast.storage.logs.reader.GLANCE", 1 << 20)
+    many_lines(execution, 60_000, 40)
+    execution.prints(OUT, b"the end\n")
+    execution.close(OUT)
+    execution.settle()
+    reader = execution.reader()
+    read = count_reads(monkeypatch)
+    seen = 0
+    while (glance := reader.glance()).last is None:
+        assert not glance.counted.final
+        assert seen < glance.counted.lines < 60_001
+        assert read["bytes"] < 3 << 20
+        seen, read["bytes"] = glance.counted.lines, 0
+    assert seen
+    assert glance.counted == reader.count() == (60_001, True)
+    assert glance.last.data == b"the end"

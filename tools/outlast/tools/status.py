@@ -6,9 +6,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from outlast.kernel.status import ExecutionStatus
-from outlast.runtime.logbooks import LogQuery
 from outlast.runtime.runtime import Runtime
-from outlast.storage.logs.lines import Line
 from outlast.storage.records import Execution
 from outlast.tools.arguments import Handle, Wait, clamped
 from outlast.tools.expectations import expectation
@@ -45,13 +43,12 @@ async def get_status(
 async def report(runtime: Runtime, execution: Execution) -> tuple[View, str]:
     """Where an execution stands, as structured content and as text."""
     now = runtime.options.clock.now()
-    page = await runtime.logs(execution, LogQuery(limit=1))
-    last = next((line for line in page.entries if isinstance(line, Line)), None)
+    count, last = await runtime.log_glance(execution)
     running = execution.status is ExecutionStatus.RUNNING
     expected = expectation(await runtime.outcomes(execution.workflow_id)) if running else None
     words = None if last is None else (last.at, shown(last.data).text[:MAX_LAST_LINE])
-    view = status_view(execution, page.count, now, expected_end(execution, now, expected))
-    return view, status_text(execution, page.count, now, expected, words)
+    view = status_view(execution, count, now, expected_end(execution, now, expected))
+    return view, status_text(execution, count, now, expected, words)
 
 
 def fitted(details: View, beside: View, number: int) -> View:

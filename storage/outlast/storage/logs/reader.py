@@ -10,7 +10,7 @@ from outlast.kernel.errors import InvalidInput
 from outlast.kernel.executions import not_found
 from outlast.kernel.home import RunDirectory
 from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
-from outlast.storage.logs.lines import Entry, masks_of
+from outlast.storage.logs.lines import Entry, Line, masks_of
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.positions import Position, decode_position
 from outlast.storage.logs.sealed import SealedLog
@@ -22,6 +22,9 @@ from outlast.storage.logs.walks import SpoolFiles
 MOST_CONTEXT = 100
 ALL = LogFilter()
 
+GLANCE = 16 << 20
+"""Bytes of lines that a glance reads at most: some hundredths of a second."""
+
 T = TypeVar("T")
 
 
@@ -29,6 +32,14 @@ class LogCount(NamedTuple):
     lines: int
     final: bool
     """The execution is over and every line is counted."""
+
+
+class Glance(NamedTuple):
+    """What is known of a log without reading all that came since the last look."""
+
+    counted: LogCount
+    last: Line | None
+    """The newest line; None where there is none, or where the count has not caught up with it."""
 
 
 class LogReader:
@@ -61,6 +72,17 @@ class LogReader:
 
     def count(self) -> LogCount:
         return self._answer(lambda view: LogCount(view.count, view.final))
+
+    def glance(self) -> Glance:
+        """How many lines there are and what the newest one says, in bounded time: reads GLANCE bytes more than the
+        questions before it did. Where that was not enough the count is short, not final, and there is no last line."""
+
+        def look(view: View) -> Glance:
+            newest = view.newest(1, view.count, Sieve(ALL, self._steps), 1) if view.whole else []
+            last = next((entry for entry in newest if isinstance(entry, Line)), None)
+            return Glance(LogCount(view.count, view.final), last)
+
+        return self._answer(look, GLANCE)
 
     def last(self, limit: int, wanted: LogFilter = ALL) -> list[Entry]:
         """The newest `limit` lines, ascending."""
@@ -128,15 +150,16 @@ class LogReader:
             self._spools.files.close()
             self._spools = None
 
-    def _answer(self, ask: Callable[[View], T]) -> T:
-        view = self._look()
+    def _answer(self, ask: Callable[[View], T], most: int | None = None) -> T:
+        """`most`: bytes of lines that may be read to get to know the log."""
+        view = self._look(most)
         answer = ask(view)
         if view.spools is not None and view.spools.files.missing and self._seal().log_lines is not None:
             # Files were removed while we read: by now everything is in blocks.
-            answer = ask(self._look())
+            answer = ask(self._look(most))
         return answer
 
-    def _look(self) -> View:
+    def _look(self, most: int | None) -> View:
         # The store first: a settled execution's closing marks were written before it says so.
         seal = self._seal()
         if self._directory is None or seal.log_lines is not None:
@@ -153,9 +176,9 @@ class LogReader:
                 seal = self._seal()
                 return View(self._blocks, seal.lines, None, seal.log_lines is not None)
             self._spools = SpoolLog(files, position, self._masks)
-        self._spools.extend()
+        whole = self._spools.extend(most)
         self._spools.forget(seal.lines)
-        return View(self._blocks, seal.lines, self._spools, seal.settled)
+        return View(self._blocks, seal.lines, self._spools, final=seal.settled and whole, whole=whole)
 
     def _seal(self) -> seals.Seal:
         seal = seals.look(self._connection, self._number)

@@ -50,18 +50,20 @@ class SpoolLog:
         """The lowest line number that is at hand here."""
         return (self._index[0].position if self._index else self._begin).lines + 1
 
-    def extend(self) -> None:
-        """Take in the marks that were appended since the last call."""
-        walk = self._walk
-        while True:
+    def extend(self, most: int | None = None) -> bool:
+        """Take in the marks that were appended since the last call, or about `most` bytes of lines; whether all."""
+        walk, taken = self._walk, 0
+        while most is None or taken < most:
             if self._bytes >= STRETCH or walk.marks - self._begin.marks >= STRETCH_MARKS * 32:
                 self._checkpoint()
             piece = walk.next(STRETCH, marks=STRETCH_MARKS)
             if piece is not None:
                 self._bytes += len(piece.data)
                 self._spools.add(piece.spool)
+                taken += len(piece.data)
             elif walk.exhausted:
-                return
+                return True
+        return False
 
     def _checkpoint(self) -> None:
         if self._walk.lines > self._begin.lines:

@@ -49,6 +49,8 @@ class View:
     spools: SpoolLog | None
     final: bool
     """No line will be added."""
+    whole: bool = True
+    """Every line that has a number so far is in it."""
     _loaded: tuple[int, list[Piece]] = (0, [])
 
     @property
