@@ -94,6 +94,8 @@ async def measure(home: Home, starts: int, idle: int) -> None:
             numbers.append(execution.number)
         launcher = Launcher(*started_with(pids[0]))
         detaching = [shell_cpu(launcher, home.run(f"none-{i}")) for i in range(20)]
+        bare = [bare_interpreter_cpu(launcher) for _ in range(20)]
+        figures("CPU of an interpreter that does nothing", bare, "ms")
         figures("CPU of the shell that detaches it", detaching, "ms")
         figures("CPU of the supervisor at its acknowledgement", cpu, "ms")
         both = statistics.median(detaching) + statistics.median(cpu)
