@@ -17,6 +17,14 @@ REQUIREMENTS = {
     "S1-1": "Execution with statuses pending, running, completed, failed, cancelled, timeout; "
     "agent/customer/type links and metadata.",
     "S1-4": "Deleting an execution deletes its steps, artifacts, logs, params (cascade), nothing else.",
+    "C3": "Used from Claude Desktop, other MCP-capable agents, and a local inspector for debugging tools; "
+    "`claude_config.example.json` is ready to paste.",
+    "S3-3": "Logs are stored in order with sequence, time and type; `get_logs` by handle with a limit, "
+    "same answer whether live or past.",
+    "S3-7": "`list_execution_history(limit=10, offset=0, workflow_id)` answers handle, workflow name, status, start, "
+    "end, exit code, and the true total.",
+    "S3-17": "Logs of a live execution can be followed as they come by several readers at once: CLI follow, "
+    "bounded waiting in a tool, resource update notices.",
     # So far the schema: entities and links.
     "S1-8": "Agents and customers are linked entities: history, active work and workload per agent or customer; "
     "deleting one deletes its executions, when asked explicitly.",

@@ -199,6 +199,7 @@ async def test_several_readers_follow_one_live_log(runtime: Runtime, run: Run, t
     assert seen == [list(range(1, 1001))] * 3
 
 
+@pytest.mark.requirement("S3-3")
 async def test_a_log_reads_the_same_live_and_sealed(runtime: Runtime, run: Run, home: Home) -> None:
     started = await run("sh", "-c", "seq 1 30000; printf '\\377\\000no newline'")
     execution = await runtime.wait(started.execution.number, BOUND)

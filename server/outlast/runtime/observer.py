@@ -22,7 +22,7 @@ from outlast.runtime.supervisors import Supervisors
 from outlast.storage import history, reading
 from outlast.storage.history import Filter
 from outlast.storage.logs.reader import Glance, LogCount
-from outlast.storage.records import Details, Execution, Page
+from outlast.storage.records import Details, Execution, Page, Summary
 from outlast.storage.store import Store, open_store
 
 LOOK_EVERY = 0.05
@@ -78,6 +78,11 @@ class Observer:
         """
         await self.reconcile()
         return await self.store.read(lambda c: history.page(c, wanted, limit=limit, offset=offset, cursor=cursor))
+
+    async def latest(self, workflow_id: str) -> Summary | None:
+        """A workflow's latest execution, as the store has it."""
+        page = await self.store.read(lambda c: history.page(c, Filter(workflow_id=workflow_id), limit=1))
+        return page.executions[0] if page.executions else None
 
     async def outcomes(self, workflow_id: str) -> list[tuple[ExecutionStatus, int]]:
         """Status and duration (µs) of a workflow's latest settled executions, newest first."""

@@ -15,6 +15,7 @@ from outlast.tools.readable import shown
 from outlast.tools.results import MOST_BYTES, ROOM, Call, about, reply, runtime_of, weight
 from outlast.tools.texts import details_text, expected_end, joined, status_text
 from outlast.tools.views import View, details_view, status_view
+from outlast.tools.waiting import wait_for
 
 MAX_LAST_LINE = 160
 """Characters of the last line that a status shows."""
@@ -29,9 +30,9 @@ async def get_status(
         Field(description="detailed adds parameters, output, labels, who started it and the like."),
     ] = "concise",
 ) -> CallToolResult:
-    runtime = runtime_of(call)
+    runtime = await runtime_of(call)
     seconds, note = clamped(wait_seconds)
-    execution = await (runtime.wait(handle_id, seconds) if seconds else runtime.get(handle_id))
+    execution = await (wait_for(call, runtime, handle_id, seconds) if seconds else runtime.get(handle_id))
     with about(execution.id, "get_status"):
         view, text = await report(runtime, execution)
         if response_format == "detailed":

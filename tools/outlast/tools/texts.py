@@ -69,6 +69,17 @@ def usual_words(expected: Expectation) -> str:
     return rate if expected.usual is None else f"Usually {duration_text(expected.usual)}, {rate}"
 
 
+def cancelled_text(execution: Execution) -> str:
+    """What cancelling answers before the end."""
+    number = execution.number
+    return joined(
+        [
+            f"#{number} {execution.workflow_id} · {state_words(execution)}",
+            next_calls(f"get_status({number}, wait_seconds=45)"),
+        ]
+    )
+
+
 def status_text(
     execution: Execution,
     count: LogCount,
