@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from outlast.definitions.document import Document
-from outlast.definitions.model import KINDS, LATER, Concurrency, WorkflowDefinition
+from outlast.definitions.model import KINDS, LATER, TAGS, Concurrency, WorkflowDefinition
 from outlast.definitions.parameter import Parameter
 from outlast.definitions.values import Path, Problem, kind_of, show_path
 from outlast.kernel.plan import Json
@@ -70,7 +70,7 @@ def _explain(details: list[ErrorDetails], document: Document) -> list[Problem]:
                 )
                 problems.append(Problem(problem.path, problem.sentence + quoted))
         else:
-            path = tuple(part for part in detail["loc"] if part != "[key]")
+            path = tuple(part for part in detail["loc"] if part not in TAGS)
             problems.append(Problem(path, _sentence(detail, path, document)))
     return problems
 
