@@ -17,6 +17,7 @@ ONE_STEP = "belongs to workflows of several steps; this version runs workflows o
 
 EXPECTED = {
     "string_type": "text",
+    "int_type": "an integer",
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping of names to values",
@@ -71,11 +72,12 @@ def _explain(details: list[ErrorDetails], document: Document) -> list[Problem]:
                 problems.append(Problem(problem.path, problem.sentence + quoted))
         else:
             path = tuple(part for part in detail["loc"] if part not in TAGS)
-            problems.append(Problem(path, _sentence(detail, path, document)))
+            problems.append(Problem(path, sentence_of(detail, path, document)))
     return problems
 
 
-def _sentence(detail: ErrorDetails, path: Path, document: Document) -> str:
+def sentence_of(detail: ErrorDetails, path: Path, document: Document) -> str:
+    """What is wrong at one place, as the rest of a sentence that begins with the field."""
     kind = detail["type"]
     context = detail.get("ctx", {})
     written = document.written.get(path)
@@ -87,6 +89,8 @@ def _sentence(detail: ErrorDetails, path: Path, document: Document) -> str:
         return str(context["error"])
     if kind == "literal_error":
         return "must be one of " + str(context["expected"]).replace("'", "").replace(" or ", ", ")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return "must have a type, one of " + str(context.get("expected_tags", "those that are known")).replace("'", "")
     if path == ("run",) and isinstance(detail["input"], str):
         return "must be a list of a program and its arguments, such as [make, test]; for a line of shell use shell"
     if kind == "string_type" and written is not None and detail["input"] is not None:
