@@ -42,6 +42,19 @@ class Glance(NamedTuple):
     """The newest line; None where there is none, or where the count has not caught up with it."""
 
 
+class Found(NamedTuple):
+    """The next lines that match, as far as bounded reading came."""
+
+    lines: list[Line]
+    """Ascending."""
+    seen: int
+    """Every line up to this number was looked at."""
+    whole: bool
+    """There is no line behind `seen` so far."""
+    final: bool
+    """There will be none."""
+
+
 class LogReader:
     """Keep one for as long as an execution is watched: what it read of the spools is indexed, not read again.
 
@@ -143,6 +156,29 @@ class LogReader:
             ).run()
 
         return self._answer(look)
+
+    def next(self, pattern: LinePattern, after: int, limit: int, seconds: float) -> Found:
+        """The first `limit` matching lines behind line `after`, in bounded time: as `glance` it reads at most GLANCE
+        bytes that no question before it has read, and it stops when `seconds` are over."""
+        end = self._clock() + seconds
+
+        def look(view: View) -> Found:
+            found = Search(
+                view=view,
+                pattern=pattern,
+                sieve=Sieve(ALL, self._steps),
+                low=after + 1,
+                high=view.count,
+                newest=False,
+                limit=limit,
+                context=0,
+                out_of_time=lambda: self._clock() >= end,
+            ).run()
+            lines = [entry for entry in found.entries if isinstance(entry, Line)]
+            whole = view.whole and found.complete
+            return Found(lines, max(after, found.searched_to), whole, view.final and whole)
+
+        return self._answer(look, GLANCE)
 
     def close(self) -> None:
         """Close the spools. Another question opens them again."""
