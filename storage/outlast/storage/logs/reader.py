@@ -13,6 +13,7 @@ from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
 from outlast.storage.logs.lines import Entry, Line, masks_of
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.positions import Position, decode_position
+from outlast.storage.logs.scanning import scan
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.search import LogSearch, Search
 from outlast.storage.logs.spools import SpoolLog
@@ -158,25 +159,14 @@ class LogReader:
         return self._answer(look)
 
     def next(self, pattern: LinePattern, after: int, limit: int, seconds: float) -> Found:
-        """The first `limit` matching lines behind line `after`, in bounded time: as `glance` it reads at most GLANCE
-        bytes that no question before it has read, and it stops when `seconds` are over."""
+        """The matching lines behind line `after`, in bounded time: as `glance` it reads at most GLANCE bytes that no
+        question before it has read, and once `limit` lines are found or `seconds` are over it looks no further."""
         end = self._clock() + seconds
 
         def look(view: View) -> Found:
-            found = Search(
-                view=view,
-                pattern=pattern,
-                sieve=Sieve(ALL, self._steps),
-                low=after + 1,
-                high=view.count,
-                newest=False,
-                limit=limit,
-                context=0,
-                out_of_time=lambda: self._clock() >= end,
-            ).run()
-            lines = [entry for entry in found.entries if isinstance(entry, Line)]
-            whole = view.whole and found.complete
-            return Found(lines, max(after, found.searched_to), whole, view.final and whole)
+            found = scan(view, pattern, after + 1, lambda lines: lines >= limit or self._clock() >= end)
+            whole = view.whole and found.seen >= view.count
+            return Found(found.lines, found.seen, whole, view.final and whole)
 
         return self._answer(look, GLANCE)
 
