@@ -38,7 +38,12 @@ REQUIREMENTS = {
     "S3-5": "Restart: metadata is not loaded log by log; logs load on demand; only live executions are held in memory.",
     "S3-6": 'A stale "running" row is settled honestly '
     "(never a guess, never another live server's execution, never end = start).",
+    "S3-10": "Existing workflow executables run unchanged: `--workflow-metadata` JSON on stdout, `__WF_EVENT__:{json}` "
+    "lines on stderr (13 event types).",
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
+    # So far get_logs.
+    "S3-15": "The older tools' calls work: `get_status(handle_id)`, `get_logs(handle_id, limit=N)` = the last N lines "
+    "(more by pages); each line carries its type and structured data.",
     "S3-18": "Backups with rotation (a setting with a default), `db restore`; "
     "a failed migration leaves the old database usable, with the way back documented.",
     # So far read back by the CLI.

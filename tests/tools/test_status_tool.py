@@ -14,7 +14,7 @@ from waiting import until
 CONCISE = {
     *("handle_id", "number", "workflow_id", "workflow_name", "status", "reason", "exit_code", "signal"),
     *("signal_certain", "start_time", "end_time", "duration_seconds", "active_seconds", "cancel_requested_by", "steps"),
-    *("compensation", "log_lines", "log_lines_final", "expected_end"),
+    *("progress", "compensation", "log_lines", "log_lines_final", "expected_end"),
 }
 DETAILED = {
     *("params", "output", "metadata", "labels", "user", "agent", "customer", "workflow_type", "workflow_version"),

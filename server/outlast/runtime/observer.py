@@ -19,6 +19,7 @@ from outlast.runtime.logbooks import Logbooks, LogPage, LogQuery
 from outlast.runtime.options import Options
 from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
+from outlast.runtime.tracking import Tracked, Tracker
 from outlast.storage import history, reading
 from outlast.storage.history import Filter
 from outlast.storage.logs.reader import Glance, LogCount
@@ -40,6 +41,7 @@ class Observer:
         self._supervisors = Supervisors(store, options.home, library, options.clock)
         self._live = Live(store)
         self._logbooks = Logbooks(store, options.home)
+        self._tracker = Tracker(self._logbooks)
 
     async def get(self, handle: str | int) -> Execution:
         """An execution as it is now: from memory while it is live, from the store when it is over.
@@ -99,6 +101,11 @@ class Observer:
     async def log_glance(self, execution: Execution) -> Glance:
         """How many lines are known of and what the newest says; bounded, however much was printed meanwhile."""
         return await self._logbooks.glance(execution)
+
+    async def progress(self, execution: Execution, seconds: float) -> Tracked | None:
+        """What an execution's program has told about its phases, read for at most about `seconds`; None where its
+        workflow tells no events."""
+        return await self._tracker.progress(execution, seconds)
 
     async def seal(self, execution: Execution) -> bool:
         """Move an execution's log into the store as far as it can be; whether all of it is there now."""

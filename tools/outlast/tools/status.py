@@ -11,7 +11,7 @@ from outlast.storage.records import Execution
 from outlast.tools.arguments import Handle, Wait, clamped
 from outlast.tools.expectations import expectation
 from outlast.tools.guarding import READ_ONLY, GuardedTool
-from outlast.tools.readable import shown
+from outlast.tools.log_views import meaning_of
 from outlast.tools.results import MOST_BYTES, ROOM, Call, about, reply, runtime_of, weight
 from outlast.tools.texts import details_text, expected_end, joined, status_text
 from outlast.tools.views import View, details_view, status_view
@@ -19,6 +19,8 @@ from outlast.tools.waiting import wait_for
 
 MAX_LAST_LINE = 160
 """Characters of the last line that a status shows."""
+EVENT_SECONDS, PAST_EVENT_SECONDS = 0.1, 2.0
+"""For reading the events of a live execution, and once of one that is over; the next status goes on from there."""
 
 
 async def get_status(
@@ -47,9 +49,10 @@ async def report(runtime: Runtime, execution: Execution) -> tuple[View, str]:
     count, last = await runtime.log_glance(execution)
     running = execution.status is ExecutionStatus.RUNNING
     expected = expectation(await runtime.outcomes(execution.workflow_id)) if running else None
-    words = None if last is None else (last.at, shown(last.data).text[:MAX_LAST_LINE])
-    view = status_view(execution, count, now, expected_end(execution, now, expected))
-    return view, status_text(execution, count, now, expected, words)
+    tracked = await runtime.progress(execution, EVENT_SECONDS if execution.settled is None else PAST_EVENT_SECONDS)
+    words = None if last is None else (last.at, meaning_of(last, execution).shown.text[:MAX_LAST_LINE])
+    view = status_view(execution, count, now, expected_end(execution, now, expected), tracked)
+    return view, status_text(execution, count, now, expected, words, tracked)
 
 
 def fitted(details: View, beside: View, number: int) -> View:

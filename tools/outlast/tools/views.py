@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 from outlast.kernel.plan import Json
 from outlast.kernel.states import Parked, Running, Settled
+from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Details, Execution, Page, Step, Summary
+from outlast.tools.progress_views import phases_view, progress_view
 from outlast.tools.readable import visible
 
 View = dict[str, Json]
@@ -59,10 +61,16 @@ def started_view(execution: Execution, already_existed: bool) -> View:
     }
 
 
-def status_view(execution: Execution, count: LogCount, now: int, expected_end: int | None = None) -> View:
-    """Where an execution stands. `now` and `expected_end` are µs."""
+def status_view(
+    execution: Execution,
+    count: LogCount,
+    now: int,
+    expected_end: int | None = None,
+    tracked: Tracked | None = None,
+) -> View:
+    """Where an execution stands. `now` and `expected_end` are µs. `phases` only where its program told of any."""
     settled = execution.settled
-    return {
+    view: View = {
         "handle_id": execution.id,
         "number": execution.number,
         "workflow_id": execution.workflow_id,
@@ -77,12 +85,16 @@ def status_view(execution: Execution, count: LogCount, now: int, expected_end: i
         "duration_seconds": seconds(duration(execution, now)),
         "active_seconds": seconds(active(execution, now)),
         "cancel_requested_by": execution.cancel_requested_by,
+        "progress": progress_view(tracked),
         "steps": [step_view(step) for step in execution.steps],
         "compensation": execution.compensation,
         "log_lines": count.lines,
         "log_lines_final": count.final,
         "expected_end": time_text(expected_end),
     }
+    if tracked is not None and tracked.progress.phases:
+        view |= phases_view(tracked.progress, over=settled is not None)
+    return view
 
 
 def step_view(step: Step) -> View:
