@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def test_run_answers_at_once_with_the_number(cli: Cli, gate: Gate) -> None:
     assert shown["client"]["name"] == "outlast run"
     gate.open()
     assert cli("wait", "1").exit_code == 0
+
+
+def test_outlast_inside_a_workflow_uses_the_same_home(home: Home, cli: Cli, tmp_path: Path) -> None:
+    outlast = f"{sys.executable} -m outlast"
+    Path(home.workflows, "inner.yaml").write_text("id: inner\nrun: [echo, from inside]\n")
+    Path(home.workflows, "outer.yaml").write_text(
+        f"id: outer\nshell: '{outlast} run inner --wait && {outlast} ps'\nenv: {{HOME: {tmp_path}}}\n"
+    )
+    result = cli("run", "outer", "--wait")
+    assert result.exit_code == 0, result.stdout
+    assert "from inside" in lines_of(result)
+    assert [line.split()[:3] for line in lines_of(result)[-1:]] == [["1", "outer", "running"]]
+    assert json.loads(cli("show", "2", "--json").stdout)["workflow_id"] == "inner"
+    assert not list(tmp_path.iterdir())
 
 
 def test_run_in_json_has_the_fields_of_execute_workflow(cli: Cli) -> None:

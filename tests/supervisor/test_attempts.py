@@ -111,6 +111,7 @@ def test_a_child_s_environment_is_the_plan_s_and_no_other(home: Home, tmp_path: 
     names = {line.split("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert names - {"PWD", "OLDPWD", "_", "SHLVL"} == {
         "PATH",
+        "OUTLAST_HOME",
         "OUTLAST_EXECUTION_ID",
         "OUTLAST_STEP",
         "OUTLAST_ATTEMPT",

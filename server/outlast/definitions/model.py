@@ -26,7 +26,10 @@ LATER = frozenset(
 KINDS = ("run", "shell", "python")
 SET_BY_OUTLAST = frozenset(
     "OUTLAST_" + name
-    for name in ("EXECUTION_ID", "STEP", "ATTEMPT", "IDEMPOTENCY_KEY", "OUTPUT", "ARTIFACTS", "EVENTS", "PARAMS")
+    for name in (
+        *("HOME", "EXECUTION_ID", "STEP", "ATTEMPT", "IDEMPOTENCY_KEY"),
+        *("OUTPUT", "ARTIFACTS", "EVENTS", "PARAMS"),
+    )
 )
 """Variables that the supervisor sets for each attempt."""
 ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"

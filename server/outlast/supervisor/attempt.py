@@ -57,6 +57,7 @@ class Attempt:
         self.step_no = step_no
         self.number = number
         self.directory: AttemptDirectory = run.attempt(self.step.id, number)
+        self._home = run.home.root
         self._secrets = secrets
         self._clock = clock
 
@@ -110,6 +111,8 @@ class Attempt:
         return {
             **self.step.env,
             **self._secrets.env.get(self.step.id, {}),
+            # A nested `outlast` means the same store, whatever the variables of this one came from.
+            "OUTLAST_HOME": self._home,
             "OUTLAST_EXECUTION_ID": self.plan.id,
             "OUTLAST_STEP": self.step.id,
             "OUTLAST_ATTEMPT": str(self.number),
