@@ -106,11 +106,14 @@ def test_ps_lists_what_is_not_over(home: Home, cli: Cli, gate: Gate) -> None:
     cli("run", "--wait", "--", "true")
     Path(home.workflows, "one.yaml").write_text(f"id: one\nshell: {gate.pass_it}\nconcurrency: {{key: one}}\n")
     cli("run", "one")
-    cli("run", "one")
+    assert lines_of(cli("run", "one"))[0] == "#3 one pending: waits for #2 (concurrency key one)"
     view = json.loads(cli("ps", "--json").stdout)
     assert [(row["number"], row["status"]) for row in view["executions"]] == [(3, "pending"), (2, "running")]
     assert list(view["executions"][0]) == SUMMARY
-    assert [line.split()[:3] for line in lines_of(cli("ps"))[1:]] == [["3", "one", "pending"], ["2", "one", "running"]]
+    waiting, running = lines_of(cli("ps"))[1:]
+    assert (waiting.split()[:3], running.split()[:3]) == (["3", "one", "pending"], ["2", "one", "running"])
+    assert waiting.endswith("  waits for #2 (concurrency key one)")
+    assert lines_of(cli("show", "3"))[0] == "#3 one · pending: waits for #2 (concurrency key one)"
     gate.open()
     gate.open()
     assert [cli("wait", "2").exit_code, cli("wait", "3").exit_code] == [0, 0]

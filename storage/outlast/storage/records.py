@@ -105,6 +105,7 @@ class Summary:
     duration_us: int | None
     exit_code: int | None
     reason: str | None
+    """The first cause once it is over; before it starts, what it waits for."""
 
 
 @dataclass(frozen=True, slots=True)

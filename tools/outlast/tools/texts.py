@@ -97,7 +97,7 @@ def state_words(execution: Execution, now: int = 0, expected: Expectation | None
             return f"completed in {took}, {reason(execution)}"
         return f"{settled.status} after {took}: {reason(execution)}"
     if isinstance(execution.state, Pending):
-        words = "pending: waits for a free slot" if execution.state.claimed_at is None else "pending: about to start"
+        words = f"pending: {reason(execution) or 'about to start'}"
     else:
         words = f"{execution.status} {duration_text(duration(execution, now) or 0)}"
         if not isinstance(execution.state, Parked) and expected is not None:

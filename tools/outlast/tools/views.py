@@ -7,7 +7,7 @@ durations are seconds, what is not there is None. Words of programs and of the s
 from datetime import UTC, datetime
 
 from outlast.kernel.plan import Json
-from outlast.kernel.states import Parked, Running, Settled
+from outlast.kernel.states import Parked, Pending, Running, Settled
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Details, Execution, Page, Step, Summary
 from outlast.tools.readable import visible
@@ -151,4 +151,7 @@ def history_view(page: Page, limit: int, offset: int) -> View:
 
 
 def reason(execution: Execution) -> str | None:
-    return None if execution.settled is None else visible(execution.settled.reason)
+    """The first cause once it is over; before it starts, what it waits for."""
+    state = execution.state
+    why = state.reason if isinstance(state, Settled) else state.waits_for if isinstance(state, Pending) else None
+    return None if why is None else visible(why)
