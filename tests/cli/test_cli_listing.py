@@ -114,6 +114,7 @@ def test_ps_lists_what_is_not_over(home: Home, cli: Cli, gate: Gate) -> None:
     assert (waiting.split()[:3], running.split()[:3]) == (["3", "one", "pending"], ["2", "one", "running"])
     assert waiting.endswith("  waits for #2 (concurrency key one)")
     assert lines_of(cli("show", "3"))[0] == "#3 one · pending: waits for #2 (concurrency key one)"
+    assert json.loads(cli("show", "3", "--json").stdout)["reason"] == "waits for #2 (concurrency key one)"
     gate.open()
     gate.open()
     assert [cli("wait", "2").exit_code, cli("wait", "3").exit_code] == [0, 0]

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -12,6 +13,7 @@ from outlast.definitions.builtin import COMMAND
 from outlast.definitions.documents import FORMATS
 from outlast.definitions.loading import RESERVED, load_file, load_text
 from outlast.definitions.model import WorkflowDefinition
+from outlast.definitions.rivals import choose
 from outlast.definitions.trust import Untrusted, check_directory, check_status
 from outlast.definitions.values import show
 from outlast.kernel.errors import InvalidDefinition, NotAllowed, NotFound
@@ -41,6 +43,8 @@ class Skipped:
     path: Path
     reason: str
     """A clause or several lines that follow the path."""
+    workflow_id: str | None = None
+    """Of a sound workflow whose id another file has, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Catalogue:
             return found
         code = "workflow_not_found"
         for one in self.skipped:
-            if one.path.stem == workflow_id:
+            if workflow_id in (one.path.stem, one.workflow_id):
                 message = f"workflow {show(workflow_id)} was not loaded: {one.path} {one.reason}"
                 raise NotFound(message, code=code, next=f"outlast workflows validate {one.path}")
         if not self.workflows:
@@ -82,7 +86,7 @@ class Discovery:
         """Read the directories in their order, for at most `seconds`. Starts nothing; raises nothing for a bad file."""
         deadline = self._clock() + seconds
         catalogue = Catalogue(tuple(directories))
-        found = {COMMAND.id: Found(COMMAND, None)} if allow_command else {}
+        found: defaultdict[str, dict[Path, Found]] = defaultdict(dict)
         cache: dict[Path, tuple[tuple[int, ...], Found | Skipped]] = {}
         for directory in dict.fromkeys(path.absolute() for path in directories):
             try:
@@ -107,16 +111,16 @@ class Discovery:
                 if isinstance(one, Skipped):
                     catalogue.skipped.append(one)
                 elif one is not None:
-                    self._add(one, found, catalogue)
-        catalogue.workflows.update(sorted(found.items()))
+                    found[one.definition.id][path] = one
+        workflows = {COMMAND.id: Found(COMMAND, None)} if allow_command else {}
+        for workflow_id, rivals in found.items():
+            winner, reasons = choose(workflow_id, list(rivals))
+            if winner is not None:
+                workflows[workflow_id] = rivals[winner]
+            catalogue.skipped.extend(Skipped(path, reason, workflow_id) for path, reason in reasons.items())
+        catalogue.workflows.update(sorted(workflows.items()))
         self._cache = cache
         return catalogue
-
-    def _add(self, one: Found, found: dict[str, Found], catalogue: Catalogue) -> None:
-        first = found.setdefault(one.definition.id, one)
-        if first is not one and one.path is not None:
-            reason = f"has the id {one.definition.id}, which {first.path} has already"
-            catalogue.skipped.append(Skipped(one.path, reason))
 
     def _read(self, path: Path, cache: dict[Path, tuple[tuple[int, ...], Found | Skipped]]) -> Found | Skipped | None:
         """One file's workflow, or why it has none; None for what is no candidate."""
