@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from difflib import get_close_matches
-from typing import cast
+from typing import NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -52,11 +52,28 @@ def problems_in(document: Document) -> list[Problem]:
     return sorted(first.values(), key=lambda problem: document.line(problem.path) or 0)
 
 
-def describe(problem: Problem, document: Document) -> str:
-    """`line 4: params.target.default must be one of …`"""
+class Finding(NamedTuple):
+    """One thing that is wrong with a workflow file."""
+
+    message: str
+    """Follows the field's name, or the file's where there is no field."""
+    line: int | None = None
+    """Counted from 1; None for the file as a whole."""
+    field: str | None = None
+    """`params.target.default`."""
+
+    def __str__(self) -> str:
+        """`line 4: params.target.default must be one of …`"""
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.field} {self.message}" if self.field else place + self.message
+
+
+def finding(problem: Problem, document: Document) -> Finding:
+    """A problem with the place where it stands."""
     line = document.line(problem.path)
-    place = f"line {line}: " if line else ""
-    return f"{place}{show_path(problem.path) or 'the workflow'} {problem.sentence}"
+    if not problem.path:
+        return Finding(f"the workflow {problem.sentence}", line)
+    return Finding(problem.sentence, line, show_path(problem.path))
 
 
 def _explain(details: list[ErrorDetails], document: Document) -> list[Problem]:

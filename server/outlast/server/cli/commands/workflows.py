@@ -6,18 +6,20 @@ from pathlib import Path
 
 import click
 
-from outlast.definitions.discovery import Catalogue, Found
-from outlast.definitions.loading import load_file
+from outlast.definitions.discovery import Catalogue, Found, discover
+from outlast.definitions.explaining import Finding
+from outlast.definitions.loading import Unloadable, load_file
 from outlast.definitions.model import WorkflowDefinition
 from outlast.definitions.parameter import Parameter
 from outlast.definitions.template import new_workflow
 from outlast.definitions.values import show as shown
-from outlast.kernel.errors import Conflict, InvalidDefinition, InvalidInput
+from outlast.kernel.errors import Conflict, InvalidInput
 from outlast.kernel.plan import Json
+from outlast.runtime.cataloguing import SCAN_SECONDS
 from outlast.runtime.runtime import Runtime
 from outlast.server.cli.ending import ExitCode
 from outlast.server.cli.screen import Column
-from outlast.server.cli.session import Opened, Session, json_option, pass_session
+from outlast.server.cli.session import TRIGGER, Opened, Session, json_option, pass_session
 from outlast.server.cli.wording import moment, now
 from outlast.storage.history import Filter
 from outlast.storage.records import Summary
@@ -174,21 +176,45 @@ def validate(ctx: click.Context, session: Session, files: tuple[Path, ...]) -> N
     """Check each FILE and say everything that is wrong with it. The exit code is 2 when anything is."""
     views: list[Json] = []
     wrong = False
+    screen = session.screen
     for path in files:
-        try:
-            definition = load_file(path)
-        except InvalidDefinition as error:
-            wrong = True
-            views.append({"path": str(path), "workflow_id": None, "problem": error.message})
-            if not session.as_json:
-                session.screen.note(visible_lines(error.message))
+        workflow_id, findings, said = checked(session, path)
+        wrong = wrong or bool(findings)
+        problems: list[Json] = [{"line": one.line, "field": one.field, "message": one.message} for one in findings]
+        views.append({"path": str(path), "workflow_id": workflow_id, "problems": problems})
+        if session.as_json:
+            continue
+        if findings:
+            screen.note(visible_lines(said))
         else:
-            views.append({"path": str(path), "workflow_id": definition.id, "problem": None})
-            if not session.as_json:
-                session.screen.line(f"{visible(str(path))}: ok, workflow {definition.id}")
+            screen.line(visible(said))
     if session.as_json:
-        session.screen.json({"files": views})
+        screen.json({"files": views})
     ctx.exit(ExitCode.USAGE if wrong else ExitCode.DONE)
+
+
+def checked(session: Session, path: Path) -> tuple[str | None, list[Finding], str]:
+    """The id of the workflow in a file, what is wrong with it, and both in words."""
+    try:
+        definition = load_file(path)
+    except Unloadable as error:
+        return None, error.findings, error.message
+    if rivalled := rivalled_by(session, path):
+        return definition.id, [rivalled], f"{path}: {rivalled}"
+    return definition.id, [], f"{path}: ok, workflow {definition.id}"
+
+
+def rivalled_by(session: Session, path: Path) -> Finding | None:
+    """Why a sound file is skipped where it lies: its id belongs to another one."""
+    place = path.absolute()
+    options = session.settings.options(TRIGGER, background=False)
+    if place.parent not in options.directories:
+        return None
+    catalogue = discover(options.directories, allow_command=options.allow_command, seconds=SCAN_SECONDS)
+    for skipped in catalogue.skipped:
+        if skipped.path == place and skipped.workflow_id is not None:
+            return Finding(skipped.reason)
+    return None
 
 
 @workflows.command("new", short_help="Write a workflow file to start from.")
