@@ -11,7 +11,7 @@ from outlast.kernel.checksums import check_execution, crc
 from outlast.kernel.clock import Clock
 from outlast.kernel.database import Database, StoreConnection
 from outlast.kernel.errors import Conflict, InvalidInput, StoreDamaged
-from outlast.kernel.home import Home
+from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.ids import format_id
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.migrating import SCHEMA_VERSION, migrate, schema_version, too_new
@@ -129,11 +129,19 @@ def refuse_while_supervised(home: Home) -> None:
         run = home.run(directory.name)
         if directory.is_dir() and run_lock_held(run.run_lock):
             raise Conflict(
-                f"Execution {directory.name} is running; a restore would take the ground from under it.",
+                f"{called(run)} is running; a restore would take the ground from under it.",
                 code="execution_is_live",
                 next="outlast ps; wait for it or cancel it, then restore",
                 handle_id=directory.name,
             )
+
+
+def called(run: RunDirectory) -> str:
+    """An execution as people call it, without the database."""
+    try:
+        return f"#{int(Path(run.number).read_text())}"
+    except (OSError, ValueError):  # its supervisor has not got as far as that
+        return f"Execution {Path(run.path).name}"
 
 
 def highest(connection: sqlite3.Connection) -> int:
