@@ -163,6 +163,7 @@ def test_a_wait_that_is_over_exits_with_124_and_the_execution_goes_on(cli: Cli, 
     waiting = cli("wait", "--timeout", "200ms", "1")
     assert waiting.exit_code == 124
     assert waiting.stdout.startswith("#1 command running ")
+    assert waiting.stderr == "The time to wait is over, #1 goes on: outlast wait 1\n"
     gate.open()
     over = cli("wait", "1")
     assert over.exit_code == 1

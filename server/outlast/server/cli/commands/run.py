@@ -17,7 +17,7 @@ from outlast.kernel.plan import Json
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.runtime import Runtime, Started
 from outlast.runtime.starting import StartRequest
-from outlast.server.cli.ending import ExitCode, code_of
+from outlast.server.cli.ending import ExitCode, code_of, still_going
 from outlast.server.cli.following import follow
 from outlast.server.cli.lines import bare
 from outlast.server.cli.live import status_line
@@ -227,7 +227,7 @@ def waited(session: Session, runtime: Opened[Runtime], started: Started, seconds
     else:
         screen.note(f"#{number} {execution.workflow_id} {state_words(execution, now(), expected)}")
     if execution.settled is None:
-        screen.note(f"The time to wait is over, #{number} goes on: outlast wait {number}")
+        screen.note(still_going(number))
         return ExitCode.TIMED_OUT
     tidy(session, runtime, execution)
     return code_of(execution.status)
