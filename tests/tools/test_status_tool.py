@@ -1,6 +1,8 @@
 """`get_status`: where an execution stands, in few words and in all of them."""
 
 import json
+import os
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -17,8 +19,9 @@ CONCISE = {
     *("compensation", "log_lines", "log_lines_final", "expected_end"),
 }
 DETAILED = {
-    *("params", "output", "metadata", "labels", "user", "agent", "customer", "workflow_type", "workflow_version"),
-    *("mode", "trigger", "client", "created_at", "updated_at", "binary_path", "leftovers"),
+    *("params", "output", "output_problem", "metadata", "labels", "user", "agent", "customer"),
+    *("workflow_type", "workflow_version", "mode", "trigger", "client", "created_at", "updated_at"),
+    *("binary_path", "leftovers"),
 }
 
 
@@ -105,6 +108,18 @@ async def test_detailed_tells_everything_in_both_forms(agent: Agent) -> None:
     assert (status.data["user"], status.data["trigger"], status.data["mode"]) == ("sam", "mcp", "local-run")
     assert 'output {"made":[1,2]}' in status.text.splitlines()
     assert 'labels {"kind":"test"}' in status.text.splitlines()
+
+
+async def test_detailed_says_that_an_output_was_ignored_and_who_lives_on(modern: Agent) -> None:
+    await modern.shell('echo "not json" > "$OUTLAST_OUTPUT"; setsid sleep 321 > /dev/null 2>&1 &')
+    status = await modern.call("get_status", handle_id=1, response_format="detailed")
+    assert status.data["output"] is None
+    assert status.data["output_problem"] == "not JSON: Expecting value: line 1 column 1 (char 0)"
+    [leftover] = status.data["leftovers"]
+    os.kill(leftover["pid"], signal.SIGKILL)
+    lines = status.text.splitlines()
+    assert "output ignored: not JSON: Expecting value: line 1 column 1 (char 0)" in lines
+    assert f"left running at the end: {leftover['pid']} {leftover['command']}" in lines
 
 
 async def test_detailed_shows_no_secret(modern: Agent, define: object) -> None:

@@ -132,7 +132,17 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
         raise damaged(number, "its payload")
     if json.loads(plan)["params"].keys() != {param.name for param in params}:
         raise damaged(number, "a parameter")  # its key: the row is another execution's, or nobody's
-    return Details(tuple(params), plan, _decoded(output), _decoded(leftovers) or [], definition, source, late_bytes)
+    (problem,) = connection.execute(SQL["output_problem"], (number,)).fetchone() or (None,)
+    return Details(
+        params=tuple(params),
+        plan=plan,
+        output=_decoded(output),
+        output_problem=problem,
+        leftovers=_decoded(leftovers) or [],
+        definition=definition,
+        source=source,
+        late_bytes=late_bytes,
+    )
 
 
 def plan(connection: sqlite3.Connection, number: int) -> bytes:

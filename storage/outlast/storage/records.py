@@ -82,6 +82,8 @@ class Details:
     params: tuple[Param, ...]
     plan: bytes
     output: Json
+    output_problem: str | None
+    """What the last step left instead of an output: `not a JSON object` …"""
     leftovers: list[Json]
     """Processes that were still alive after a normal exit: pid and command."""
     definition: str

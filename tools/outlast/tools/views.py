@@ -103,6 +103,7 @@ def details_view(execution: Execution, details: Details) -> View:
     return {
         "params": {param.name: SECRET if param.secret else param.value for param in details.params},
         "output": details.output,
+        "output_problem": details.output_problem,
         "metadata": execution.metadata,
         "labels": execution.labels,
         "user": execution.user,
