@@ -1,5 +1,6 @@
 """The database as a whole: copied, copied back, checked."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -55,12 +56,24 @@ async def backup(store: Store, path: Path | None, kept: int = backups.KEPT) -> P
         with database.lock.held(database.lock_timeout):
             if path is None:
                 return Path(backups.take(connection, database.home, "manual", kept=kept))
-            if path.exists():
-                raise InvalidInput(f"{path} exists already.", next="choose a path where nothing is")
-            backups.copy(connection, str(path))
-            return path
+            return copy_to(connection, path)
 
     return await store.maintain(work)
+
+
+def copy_to(connection: sqlite3.Connection, path: Path) -> Path:
+    """Copy the database to `path`. InvalidInput where no file can be made there; a full disk is the store's error."""
+    try:
+        if path.exists():
+            raise InvalidInput(f"{path} exists already.", next="choose a path where nothing is")
+        if not path.parent.exists():
+            raise InvalidInput(f"{path.parent} does not exist.", next=f"mkdir -p {path.parent}, or choose another path")
+        backups.copy(connection, str(path))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", next="choose another path") from error
+    return path
 
 
 async def restore(store: Store, path: Path, clock: Clock | None = None) -> Restored:
