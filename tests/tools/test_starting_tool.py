@@ -10,7 +10,10 @@ from mcp import Client
 from mcp.server.mcpserver import MCPServer
 
 from outlast.kernel.errors import StoreBusy
+from outlast.kernel.home import Home
+from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime
+from outlast.server.serving import create_server
 from outlast.tools.results import USUAL_BYTES
 from waiting import until
 
@@ -103,6 +106,16 @@ async def test_an_unknown_workflow_is_answered_with_those_there_are(modern: Agen
     assert answer.data["code"] == "workflow_not_found"
     assert "did you mean nightly?" in answer.data["message"]
     assert answer.data["next"] == "execute_workflow with one of: command, nightly"
+
+
+async def test_a_command_that_is_not_allowed_says_who_can_allow_it(home: Home, define: Define) -> None:
+    define("many", "run: ['true']\n")
+    async with Client(create_server(Options(home=home, trigger="mcp", user="sam"))) as client:
+        answer = await Agent(client).call("execute_workflow", workflow_id="command", params={"argv": ["true"]})
+    assert answer.is_error
+    assert answer.data["code"] == "command_not_allowed"
+    assert f"A person can switch it on with `allow_command = true` in {home.config}" in answer.data["message"]
+    assert answer.data["next"] == "execute_workflow with one of: many"
 
 
 async def test_wrong_parameters_are_answered_with_the_right_ones(modern: Agent, define: Define) -> None:

@@ -2,7 +2,9 @@
 
 import anyio
 
+from outlast.definitions.builtin import COMMAND
 from outlast.definitions.discovery import Catalogue, Discovery, Found
+from outlast.kernel.errors import NotAllowed
 from outlast.runtime.options import Options
 
 SCAN_SECONDS = 5.0
@@ -26,5 +28,14 @@ class Workflows:
             )
 
     async def find(self, workflow_id: str) -> Found:
-        """One workflow by its id. Raises NotFound `workflow_not_found`, saying what there is instead."""
+        """One workflow by its id. Raises NotFound `workflow_not_found`, saying what there is instead; NotAllowed
+        `command_not_allowed` for the built-in one where the settings do not allow it."""
+        if workflow_id == COMMAND.id and not self._options.allow_command:
+            raise NotAllowed(
+                "Commands that are no workflow are not allowed here: the setting allow_command is off. A person can "
+                f"switch it on with `allow_command = true` in {self._options.home.config}; servers that run see it "
+                "once they are started again.",
+                code="command_not_allowed",
+                next="list_workflows",
+            )
         return (await self.catalogue()).find(workflow_id)
