@@ -71,9 +71,9 @@ def test_show_tells_what_it_takes_and_how_it_usually_goes(cli: Cli, greet: Path)
         "greet · Greets somebody · draft",
         "Says hello.",
         'run         ["echo", "${{ params.who }}"]',
-        'who: string, required, one of "a" "b": Whom',
+        "who: a|b, required: Whom",
         "times: integer, default 2",
-        "token: secret",
+        "token: secret string",
         "timeout     60 s",
         f"file        {greet}",
         "Usually 0",
@@ -110,7 +110,7 @@ def test_validate_says_everything_that_is_wrong_and_exits_with_2(cli: Cli, greet
         (3, "timeout"),
         (4, "colour"),
     ]
-    assert "must be text" in unsound["problems"][0]["message"]
+    assert "must be a string" in unsound["problems"][0]["message"]
     assert cli("workflows", "validate", greet).exit_code == 0
 
 

@@ -119,12 +119,18 @@ async def test_a_command_that_is_not_allowed_says_who_can_allow_it(home: Home, d
 
 
 async def test_wrong_parameters_are_answered_with_the_right_ones(modern: Agent, define: Define) -> None:
-    define("greet", "params:\n  name: {type: string}\n  often: {type: integer, default: 1}\nrun: ['true']\n")
+    often = "{type: integer, default: 1, min: 1, max: 9}"
+    define(
+        "greet",
+        f"params:\n  name: {{type: string}}\n  often: {often}\n  how: {{enum: [loud, soft]}}\nrun: ['true']\n",
+    )
     answer = await modern.call("execute_workflow", workflow_id="greet", params={"nmae": "sam"})
     assert answer.is_error
     assert answer.data["code"] == "unknown_parameter"
     assert "did you mean name?" in answer.data["message"]
-    assert answer.data["next"] == 'execute_workflow("greet", params={name: string, often?: integer})'
+    assert (
+        answer.data["next"] == 'execute_workflow("greet", params={name: string, often?: integer 1..9, how: loud|soft})'
+    )
     assert (await modern.call("list_execution_history")).data["total"] == 0
 
 

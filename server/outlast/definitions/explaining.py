@@ -16,7 +16,7 @@ from outlast.kernel.plan import Json
 ONE_STEP = "belongs to workflows of several steps; this version runs workflows of one step: run, shell or python"
 
 EXPECTED = {
-    "string_type": "text",
+    "string_type": "a string",
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping of names to values",
@@ -82,9 +82,8 @@ def _explain(details: list[ErrorDetails], document: Document) -> list[Problem]:
         if detail["type"] == "definition":
             for problem in cast("list[Problem]", detail.get("ctx", {})["problems"]):
                 written = document.written.get(problem.path)
-                quoted = (
-                    f'; write "{written}" in quotes' if problem.sentence.startswith("must be text") and written else ""
-                )
+                unquoted = written and problem.sentence.startswith("must be a string")
+                quoted = f'; write "{written}" in quotes' if unquoted else ""
                 problems.append(Problem(problem.path, problem.sentence + quoted))
         else:
             path = tuple(part for part in detail["loc"] if part != "[key]")
@@ -107,7 +106,7 @@ def _sentence(detail: ErrorDetails, path: Path, document: Document) -> str:
     if path == ("run",) and isinstance(detail["input"], str):
         return "must be a list of a program and its arguments, such as [make, test]; for a line of shell use shell"
     if kind == "string_type" and written is not None and detail["input"] is not None:
-        return f'must be text, but YAML reads {written} as {kind_of(detail["input"])}; write "{written}" in quotes'
+        return f'must be a string, but YAML reads {written} as {kind_of(detail["input"])}; write "{written}" in quotes'
     if kind in EXPECTED:
         given = "empty" if detail["input"] is None else kind_of(detail["input"])
         return f"must be {EXPECTED[kind]}, not {given}"

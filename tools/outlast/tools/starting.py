@@ -98,9 +98,9 @@ async def usable(runtime: Runtime, workflow_id: str) -> str:
 
 
 def signature(definition: WorkflowDefinition) -> str:
-    """`"release", params={target: string, token?: string}`"""
+    """`"release", params={target: staging|production, token?: secret string}`"""
     params = ", ".join(
-        f"{name}{'' if parameter.must_be_given else '?'}: {parameter.type}"
+        f"{name}{'' if parameter.must_be_given else '?'}: {parameter.accepts}"
         for name, parameter in definition.params.items()
     )
     return f'"{definition.id}", params={{{params}}}'

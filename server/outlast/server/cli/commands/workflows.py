@@ -146,14 +146,12 @@ def facts(found: Found) -> list[tuple[str, str]]:
 
 
 def parameter_words(parameter: Parameter) -> str:
-    """`string, required, one of "a", "b": What it means`"""
-    words = ["secret" if parameter.secret else parameter.type]
+    """`staging|production, required: What it means`"""
+    words = [parameter.accepts]
     if parameter.must_be_given:
         words.append("required")
     if parameter.default is not None:
         words.append(f"default {shown(parameter.default)}")
-    if parameter.enum:
-        words.append("one of " + " ".join(shown(value) for value in parameter.enum))
     text = ", ".join(words)
     return f"{text}: {visible(parameter.description)}" if parameter.description else text
 
