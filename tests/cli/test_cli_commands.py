@@ -93,6 +93,21 @@ def test_the_list_of_commands_says_what_they_say_themselves() -> None:
         assert (f"  {name} " in shown) is not entry.hidden
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("hist", "No such command 'hist'. Did you mean history?"),
+        ("cancle", "No such command 'cancle'. Did you mean cancel?"),
+        ("s", "No such command 's'. Did you mean serve or show?"),
+        ("xyz", "No such command 'xyz'."),
+    ],
+)
+def test_a_command_that_is_not_there_leads_to_the_one_that_was_meant(written: str, said: str) -> None:
+    result = CliRunner().invoke(outlast, [written])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"Error: {said}"
+
+
 def test_every_command_answers_in_json_and_says_what_it_is_for() -> None:
     for name, command in all_commands().items():
         assert command.help, name

@@ -42,6 +42,18 @@ def test_a_backup_never_overwrites(cli: Cli, tmp_path: Path) -> None:
     assert there.read_text() == "mine"
 
 
+def test_a_place_where_no_backup_can_be_written_is_the_caller_s_mistake(cli: Cli, tmp_path: Path) -> None:
+    nowhere, file, long = tmp_path / "nowhere", tmp_path / "file", tmp_path / ("x" * 300)
+    file.touch()
+    for path, said in (
+        (nowhere / "x.db", f"{nowhere} does not exist."),
+        (file / "x.db", f"{file / 'x.db'} cannot be written: Not a directory."),
+        (long, f"{long} cannot be written: File name too long."),
+    ):
+        result = cli("db", "backup", path)
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (2, f"invalid_input: {said}")
+
+
 def test_the_setting_says_how_many_backups_stay(home: Home, cli: Cli) -> None:
     for _ in range(4):
         assert cli("--backups-kept", "2", "db", "backup").exit_code == 0
@@ -58,7 +70,8 @@ def test_nothing_is_restored_while_something_runs(cli: Cli, gate: Gate) -> None:
     path = json.loads(cli("db", "backup", "--json").stdout)["path"]
     cli("run", "--", "sh", "-c", gate.pass_it)
     result = cli("db", "restore", path)
-    assert (result.exit_code, result.stderr.split(":")[0]) == (4, "execution_is_live")
+    assert result.exit_code == 4
+    assert result.stderr.startswith("execution_is_live: #1 is running; ")
     gate.open()
     assert cli("wait", "1").exit_code == 0
 

@@ -62,7 +62,7 @@ def test_executables_are_listed_shown_and_validated(home: Home, cli: Cli, tool: 
     pairs = [[f"--{name}", f"${{{{ params.{name} }}}}"] for name in ("topic", "count", "note")]
     assert json.loads(runs) == [str(tool), *pairs]
     assert "events      markers" in shown
-    assert "  topic: string, required: Topic. What about" in shown
+    assert "  topic: string of 1 or more characters, required: Topic. What about" in shown
     result = cli("workflows", "validate", tool, hanging)
     assert result.exit_code == 2
     assert lines_of(result) == [f"{tool}: ok, workflow research-flow"]

@@ -1,6 +1,8 @@
 """`ps`, `history`, `show`: what there is, in tables and in JSON."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -106,11 +108,15 @@ def test_ps_lists_what_is_not_over(home: Home, cli: Cli, gate: Gate) -> None:
     cli("run", "--wait", "--", "true")
     Path(home.workflows, "one.yaml").write_text(f"id: one\nshell: {gate.pass_it}\nconcurrency: {{key: one}}\n")
     cli("run", "one")
-    cli("run", "one")
+    assert lines_of(cli("run", "one"))[0] == "#3 one pending: waits for #2 (concurrency key one)"
     view = json.loads(cli("ps", "--json").stdout)
     assert [(row["number"], row["status"]) for row in view["executions"]] == [(3, "pending"), (2, "running")]
     assert list(view["executions"][0]) == SUMMARY
-    assert [line.split()[:3] for line in lines_of(cli("ps"))[1:]] == [["3", "one", "pending"], ["2", "one", "running"]]
+    waiting, running = lines_of(cli("ps"))[1:]
+    assert (waiting.split()[:3], running.split()[:3]) == (["3", "one", "pending"], ["2", "one", "running"])
+    assert waiting.endswith("  waits for #2 (concurrency key one)")
+    assert lines_of(cli("show", "3"))[0] == "#3 one · pending: waits for #2 (concurrency key one)"
+    assert json.loads(cli("show", "3", "--json").stdout)["reason"] == "waits for #2 (concurrency key one)"
     gate.open()
     gate.open()
     assert [cli("wait", "2").exit_code, cli("wait", "3").exit_code] == [0, 0]
@@ -159,6 +165,24 @@ def test_show_tells_everything(home: Home, cli: Cli) -> None:
         "client",
     ):
         assert field in view
+
+
+def test_show_says_what_was_ignored_and_what_was_left(cli: Cli) -> None:
+    cli("run", "--wait", "--", "sh", "-c", "echo [] > $OUTLAST_OUTPUT; setsid sleep 321 > /dev/null 2>&1 &")
+    [leftover] = json.loads(cli("show", "1", "--json").stdout)["leftovers"]
+    os.kill(leftover["pid"], signal.SIGKILL)
+    lines = lines_of(cli("show", "1"))
+    assert "output      ignored: not a JSON object" in lines
+    assert f"leftovers   left running at the end: {leftover['pid']} {leftover['command']}" in lines
+
+
+def test_show_prints_a_shell_text_line_by_line(home: Home, cli: Cli) -> None:
+    Path(home.workflows, "two.yaml").write_text("id: two\nshell: |\n  echo one\n  printf '\\033[2J'\n")
+    cli("run", "--wait", "two")
+    lines = lines_of(cli("show", "1"))
+    place = lines.index("shell       echo one")
+    assert lines[place + 1] == "            printf '\\033[2J'"
+    assert lines[place + 2].startswith("directory ")
 
 
 def test_show_of_a_live_one_leads_to_its_log_and_its_end(cli: Cli, gate: Gate) -> None:

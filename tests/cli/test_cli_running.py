@@ -3,14 +3,16 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from commandline import SECONDS, Cli, Gate, Spawn, lines_of
 
 from outlast.kernel.home import Home
+from outlast.server.cli.root import outlast
 from outlast.server.cli.session import Session
 from waiting import until
 
@@ -39,6 +41,69 @@ def test_run_answers_at_once_with_the_number(cli: Cli, gate: Gate) -> None:
     assert shown["client"]["name"] == "outlast run"
     gate.open()
     assert cli("wait", "1").exit_code == 0
+
+
+@pytest.fixture
+def publish(home: Home) -> None:
+    """A workflow with a secret. It prints how long that is."""
+    Path(home.workflows, "publish.yaml").write_text(
+        "id: publish\n"
+        "params: {token: {secret: true, description: Upload token}, tag: {}}\n"
+        "shell: echo $PARAM_TAG ${#PARAM_TOKEN}\n"
+    )
+
+
+def test_a_missing_secret_says_how_to_give_it(cli: Cli, publish: None) -> None:
+    result = cli("run", "publish", "-p", "tag=v1")
+    assert result.exit_code == 2
+    first, following = result.stderr.splitlines()
+    assert first == "invalid_input: params.token is missing: secret string (Upload token)"
+    assert following.startswith("next: outlast workflows show publish; --params @FILE or --params - (standard input)")
+    assert "--params @FILE" not in cli("run", "publish", "-p", "token=abcdef").stderr
+
+
+def test_parameters_come_from_a_file_or_from_standard_input(cli: Cli, publish: None, tmp_path: Path) -> None:
+    document = tmp_path / "params.json"
+    document.write_text('{"token": "swordfish"}')
+    assert cli("run", "publish", "--wait", "-p", "tag=a", "--params", f"@{document}").stdout == "a 9\n"
+    arguments = ["run", "publish", "--wait", "-p", "tag=b", "--params", "-"]
+    assert CliRunner().invoke(outlast, arguments, input='{"token": "abc"}').stdout == "b 3\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{token: x}", "--params: is not JSON: "),
+        (b"\xff", "--params: is not JSON: "),
+        ("[]", "--params: must be a JSON object."),
+        (" " * 1_100_000, "--params: has more than 1024 KiB."),
+        (None, "--params: {} cannot be read: No such file or directory."),
+    ],
+)
+def test_a_file_without_parameters_is_refused(
+    cli: Cli, publish: None, tmp_path: Path, written: str | bytes | None, said: str
+) -> None:
+    document = tmp_path / "params.json"
+    if written is not None:
+        document.write_bytes(written.encode() if isinstance(written, str) else written)
+    result = cli("run", "publish", "--params", f"@{document}")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("invalid_input: " + said.format(document))
+    assert "--params @FILE" in result.stderr.splitlines()[-1]
+
+
+def test_outlast_inside_a_workflow_uses_the_same_home(home: Home, cli: Cli, tmp_path: Path) -> None:
+    nested = f"{sys.executable} -m outlast"
+    Path(home.workflows, "inner.yaml").write_text("id: inner\nrun: [echo, from inside]\n")
+    Path(home.workflows, "outer.yaml").write_text(
+        f"id: outer\nshell: '{nested} run inner --wait && {nested} ps'\nenv: {{HOME: {tmp_path}}}\n"
+    )
+    result = cli("run", "outer", "--wait")
+    assert result.exit_code == 0, result.stdout
+    assert "from inside" in lines_of(result)
+    assert [line.split()[:3] for line in lines_of(result)[-1:]] == [["1", "outer", "running"]]
+    assert json.loads(cli("show", "2", "--json").stdout)["workflow_id"] == "inner"
+    assert not list(tmp_path.iterdir())
 
 
 def test_run_in_json_has_the_fields_of_execute_workflow(cli: Cli) -> None:
@@ -148,6 +213,7 @@ def test_a_wait_that_is_over_exits_with_124_and_the_execution_goes_on(cli: Cli, 
     waiting = cli("wait", "--timeout", "200ms", "1")
     assert waiting.exit_code == 124
     assert waiting.stdout.startswith("#1 command running ")
+    assert waiting.stderr == "The time to wait is over, #1 goes on: outlast wait 1\n"
     gate.open()
     over = cli("wait", "1")
     assert over.exit_code == 1

@@ -119,7 +119,7 @@ def test_a_misspelt_variable_is_refused_and_everybody_elses_are_not(home: Home) 
     with pytest.raises(InvalidInput, match=r"OUTLAST_ALLOW_COMMANDS: .* Did you mean OUTLAST_ALLOW_COMMAND\?"):
         read_settings({}, {**place, "OUTLAST_ALLOW_COMMANDS": "true"})
     # A command inside an execution finds what the supervisor has set.
-    read_settings({}, {**place, "OUTLAST_OF_SOMEBODY": "x", **dict.fromkeys(SET_BY_OUTLAST, "x")})
+    read_settings({}, {**dict.fromkeys(SET_BY_OUTLAST, "x"), **place, "OUTLAST_OF_SOMEBODY": "x"})
 
 
 @given(name=st.sampled_from(NAMES), text=st.text())

@@ -120,6 +120,19 @@ def test_ctrl_c_at_a_terminal_detaches(cli: Cli, terminals: list[Terminal], gate
     assert cli("wait", "1").exit_code == 0
 
 
+def test_a_missing_secret_is_asked_for_without_an_echo(home: Home, cli: Cli, terminals: list[Terminal]) -> None:
+    Path(home.workflows, "publish.yaml").write_text(
+        "id: publish\nparams: {token: {secret: true, description: Upload token}}\nshell: echo ${#PARAM_TOKEN}\n"
+    )
+    terminal = show(terminals, "run", "publish", "--wait")
+    terminal.read_until("token (Upload token): ")
+    terminal.type("swordfish\n")
+    rest = terminal.rest()
+    assert terminal.process.returncode == 0
+    assert "9\r\n" in rest
+    assert "swordfish" not in rest
+
+
 def test_ps_can_be_watched_until_nothing_is_left(cli: Cli, terminals: list[Terminal], gate: Gate) -> None:
     cli("run", "--", "sh", "-c", gate.pass_it)
     terminal = show(terminals, "ps", "--watch")

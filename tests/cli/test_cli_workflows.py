@@ -71,9 +71,9 @@ def test_show_tells_what_it_takes_and_how_it_usually_goes(cli: Cli, greet: Path)
         "greet · Greets somebody · draft",
         "Says hello.",
         'run         ["echo", "${{ params.who }}"]',
-        'who: string, required, one of "a" "b": Whom',
+        "who: a|b, required: Whom",
         "times: integer, default 2",
-        "token: secret",
+        "token: secret string",
         "timeout     60 s",
         f"file        {greet}",
         "Usually 0",
@@ -102,8 +102,31 @@ def test_validate_says_everything_that_is_wrong_and_exits_with_2(cli: Cli, greet
     for part in ("3 problems", "run[0]", "timeout", "colour"):
         assert part in result.stderr
     view = json.loads(cli("workflows", "validate", "--json", greet, wrong).stdout)
-    assert [(one["workflow_id"], one["problem"] is None) for one in view["files"]] == [("greet", True), (None, False)]
+    sound, unsound = view["files"]
+    assert sound == {"path": str(greet), "workflow_id": "greet", "problems": []}
+    assert (unsound["path"], unsound["workflow_id"]) == (str(wrong), None)
+    assert [(one["line"], one["field"]) for one in unsound["problems"]] == [
+        (2, "run[0]"),
+        (3, "timeout"),
+        (4, "colour"),
+    ]
+    assert "must be a string" in unsound["problems"][0]["message"]
     assert cli("workflows", "validate", greet).exit_code == 0
+
+
+def test_validate_says_of_a_copy_that_another_file_has_its_id(home: Home, cli: Cli, greet: Path) -> None:
+    copy = Path(home.workflows, "greet-old.yaml")
+    copy.write_text(greet.read_text())
+    result = cli("workflows", "validate", greet, copy)
+    said = f"has the id greet, which belongs to {greet}; give it another id"
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        2,
+        f"{greet}: ok, workflow greet\n",
+        f"{copy}: {said}\n",
+    )
+    view = json.loads(cli("workflows", "validate", "--json", copy).stdout)["files"]
+    problem = {"line": None, "field": None, "message": said}
+    assert view == [{"path": str(copy), "workflow_id": "greet", "problems": [problem]}]
 
 
 def test_new_writes_a_file_that_is_valid_and_never_overwrites_one(home: Home, cli: Cli) -> None:

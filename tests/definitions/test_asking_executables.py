@@ -205,7 +205,7 @@ def test_what_is_kept_is_trusted_no_more_than_an_answer(flows: Path, tmp_path: P
     assert callable(spoil)
     spoil(file)
     catalogue = found(flows, Answers(file))
-    assert list(catalogue.workflows) == ["tool"] or "id must be text" in reasons(catalogue)["tool"]
+    assert list(catalogue.workflows) == ["tool"] or "id must be a string" in reasons(catalogue)["tool"]
 
 
 @pytest.mark.usefixtures("settled")
@@ -250,7 +250,7 @@ def test_several_are_asked_at_once_and_a_look_ends_in_time(flows: Path, monkeypa
 def test_one_executable_is_examined_on_request(flows: Path) -> None:
     executables = Executables(environment=ENVIRONMENT)
     assert executables.examine(saying(flows / "tool", {"id": "Tool"})).id == "tool"
-    with pytest.raises(InvalidDefinition, match=r"tool says in its metadata what cannot be used: id must be text"):
+    with pytest.raises(InvalidDefinition, match=r"tool says in its metadata what cannot be used: id must be a string"):
         executables.examine(saying(flows / "tool", {"id": 5}))
     with pytest.raises(Unanswered):
         ask(flows / "missing", ENVIRONMENT, "/")

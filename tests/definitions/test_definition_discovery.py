@@ -108,9 +108,49 @@ def test_the_second_file_of_an_id_is_reported(flows: Path, tmp_path: Path) -> No
     catalogue = found(flows, other, flows)
     assert catalogue.workflows["a"].path == first
     assert {one.path: one.reason for one in catalogue.skipped} == {
-        twin: f"has the id a, which {first} has already",
-        second: f"has the id a, which {first} has already",
+        twin: f"has the id a, which belongs to {first}; give it another id",
+        second: f"has the id a, which belongs to {first}; give it another id",
     }
+
+
+def test_an_id_belongs_to_the_file_that_is_named_like_it(flows: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    copy = write(flows / "release-old.yaml", "id: release\nrun: [old]")
+    release = write(other / "release.yaml", "id: release\nrun: [new]")
+    catalogue = found(flows, other)
+    assert catalogue.workflows["release"].path == release
+    assert reasons(catalogue) == {copy.name: f"has the id release, which belongs to {release}; give it another id"}
+
+
+def test_an_id_that_no_file_is_named_like_belongs_to_nobody(flows: Path) -> None:
+    one, two = (write(flows / name, "id: release\nrun: [a]") for name in ("one.yaml", "two.toml.yaml"))
+    catalogue = found(flows)
+    assert catalogue.workflows == {}
+    end = "give each its own, or name the one that is meant release.yaml"
+    assert reasons(catalogue) == {
+        one.name: f"has the id release, as {two} has: {end}",
+        two.name: f"has the id release, as {one} has: {end}",
+    }
+    assert (
+        missing(catalogue, "release").message
+        == f'workflow "release" was not loaded: {one} has the id release, as {two} has: {end}'
+    )
+    two.unlink()
+    assert found(flows).workflows["release"].path == one
+
+
+def test_two_formats_of_one_name_are_refused_and_an_executable_stands_back(flows: Path) -> None:
+    one, two = write(flows / "a.yaml"), write(flows / "a.json", '{"id": "a", "run": ["b"]}')
+    program = write(flows / "a.sh", "#!/bin/sh\n", 0o755)
+    catalogue = found(flows)
+    assert catalogue.workflows == {}
+    assert reasons(catalogue)[one.name] == f"has the id a, as {two} has: give each its own"
+    assert reasons(catalogue)[two.name] == f"has the id a, as {one} has: give each its own"
+    two.unlink()
+    catalogue = found(flows)
+    assert catalogue.workflows["a"].path == one
+    assert list(reasons(catalogue)) == [program.name]
 
 
 def test_a_world_writable_directory_is_refused_unless_it_is_sticky(flows: Path, tmp_path: Path) -> None:

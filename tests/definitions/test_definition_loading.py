@@ -118,8 +118,8 @@ def test_all_problems_are_told_at_once_in_the_order_of_their_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ('{\n "id": "x",\n "run": [\n  "a",\n  5\n ]\n}', "line 5: run[1] must be text"),
-        ('{"id": "x", "shell": "{[,:\\"",\n "env": {"A": {}}}', "line 2: env.A must be text, not an object"),
+        ('{\n "id": "x",\n "run": [\n  "a",\n  5\n ]\n}', "line 5: run[1] must be a string"),
+        ('{"id": "x", "shell": "{[,:\\"",\n "env": {"A": {}}}', "line 2: env.A must be a string, not an object"),
         ('{"id": "x",\n"id": "y", "shell": "a"}', "line 1: id appears twice"),
         ('{"id": "x",\n "shell": }', "line 2: is not valid JSON"),
     ],
@@ -143,8 +143,8 @@ def test_toml_problems_have_lines_too(text: str, place: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("env: {COUNTRY: no}", 'must be text, but YAML reads no as true or false; write "no" in quotes'),
-        ("env: {PORT: 8080}", 'must be text, but YAML reads 8080 as an integer; write "8080" in quotes'),
+        ("env: {COUNTRY: no}", 'must be a string, but YAML reads no as true or false; write "no" in quotes'),
+        ("env: {PORT: 8080}", 'must be a string, but YAML reads 8080 as an integer; write "8080" in quotes'),
         ("env: {AT: 12:30}", "is read by YAML as a number in base 60"),
         ("timeout: 1:30", "is read by YAML as a number in base 60"),
         ("env: {MODE: 0755}", "is read by YAML as an octal number"),
@@ -207,11 +207,11 @@ def test_keys_of_workflows_with_several_steps_say_that_this_version_runs_one(key
         ("id: x\nrun: [a]\ntimeout: true", "must be a duration"),
         ("id: x\nrun: [a]\nstreams: both", "streams must be one of merged, separate"),
         ("id: x\nrun: [a]\nevents: yes", "events must be one of none, markers"),
-        ("id: x\nrun: [[a], b]", "run[0] must be text, not a list: the first element names the program"),
+        ("id: x\nrun: [[a], b]", "run[0] must be a string, not a list: the first element names the program"),
         ("id: x\nrun: [a, []]", "run[1] is empty"),
-        ("id: x\nrun: [a, [b, 5]]", 'run[1][1] must be text, but YAML reads 5 as an integer; write "5" in quotes'),
+        ("id: x\nrun: [a, [b, 5]]", 'run[1][1] must be a string, but YAML reads 5 as an integer; write "5" in quotes'),
         ("id: x\nrun: [a, [b, '${{ params.q }}']]", "run[1][1] names the parameter q"),
-        ("id: x\nrun: [a, {b: c}]", "run[1] must be text, not an object"),
+        ("id: x\nrun: [a, {b: c}]", "run[1] must be a string, not an object"),
         ("id: x\nrun: [a]\nconcurrency: {key: a, on_conflct: queue}", "did you mean on_conflict?"),
         ("id: x\nrun: [a]\nconcurrency: {}", "concurrency.key is missing"),
         ("", "is empty"),
@@ -228,11 +228,11 @@ def test_what_is_wrong_is_said_in_one_sentence(text: str, sentence: str) -> None
 @pytest.mark.parametrize(
     ("parameter", "sentence"),
     [
-        ("{type: integer, default: '5'}", "default must be an integer, not text"),
+        ("{type: integer, default: '5'}", "default must be an integer, not a string"),
         ("{type: integer, default: true}", "default must be an integer, not true or false"),
         ("{enum: [a, b], default: c}", 'must be one of "a", "b", not "c"'),
-        ("{enum: [a, 5]}", "enum[1] must be text, not an integer"),
-        ("{enum: [off, 'on']}", 'enum[0] must be text, not true or false; write "off" in quotes'),
+        ("{enum: [a, 5]}", "enum[1] must be a string, not an integer"),
+        ("{enum: [off, 'on']}", 'enum[0] must be a string, not true or false; write "off" in quotes'),
         ("{type: integer, min: 5, default: 4}", "default must be 5 or more"),
         ("{type: integer, min: 5, max: 4}", "min is larger than max"),
         ("{min: 5}", "min is for integers and numbers; this parameter is of type string"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from outlast.definitions.builtin import COMMAND
 from outlast.definitions.loading import load_text
 from outlast.definitions.model import WorkflowDefinition
+from outlast.definitions.parameter import Parameter
 from outlast.definitions.parameters import check_params, parse_cli_params
 from outlast.kernel.errors import InvalidInput, UnknownParameter
 from outlast.kernel.plan import Json
@@ -52,7 +53,7 @@ def test_types_are_kept_and_defaults_filled_in() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("count", "5", 'params.count must be an integer, not text ("5")'),
+        ("count", "5", 'params.count must be an integer, not a string ("5")'),
         ("count", True, "params.count must be an integer, not true or false (true)"),
         ("count", 5.0, "params.count must be an integer, not a number (5.0)"),
         ("count", None, "params.count must be an integer, not null"),
@@ -63,8 +64,8 @@ def test_types_are_kept_and_defaults_filled_in() -> None:
         ("ratio", math.nan, "params.ratio is NaN or Infinity, which JSON does not know"),
         ("options", {"a": [math.inf]}, "params.options.a[0] is NaN or Infinity, which JSON does not know"),
         ("options", {"a\nb\x1b": "\0"}, 'params.options["a\\nb\\u001b"] holds a NUL character'),
-        ("force", "true", 'params.force must be true or false, not text ("true")'),
-        ("files", "a", 'params.files must be a list, not text ("a")'),
+        ("force", "true", 'params.force must be true or false, not a string ("true")'),
+        ("files", "a", 'params.files must be a list, not a string ("a")'),
         ("files", [1, 2, 3, 4], "params.files must have at most 3 items, not 4"),
         ("target", "prod", 'params.target must be one of "staging", "production", not "prod"'),
         ("tag", "xv5", 'params.tag must match v[0-9]+ as a whole; "xv5" does not'),
@@ -93,7 +94,29 @@ def test_an_unknown_parameter_names_the_ones_there_are() -> None:
 
 def test_a_missing_parameter_says_what_is_wanted() -> None:
     definition = load_text('{"id": "x", "run": ["a"], "params": {"n": {"type": "integer", "description": "How many"}}}')
-    assert refused({}, definition) == "params.n is missing: an integer (How many)"
+    assert refused({}, definition) == "params.n is missing: integer (How many)"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("target", "staging|production"),
+        ("count", "integer 1..10"),
+        ("ratio", "number"),
+        ("files", "list of up to 3 items"),
+        ("tag", "string of up to 5 characters matching v[0-9]+"),
+        ("token", "secret string of 5 or more characters matching [a-z0-9]+"),
+    ],
+)
+def test_what_is_accepted_is_said_in_few_words(name: str, words: str) -> None:
+    assert DEFINITION.params[name].accepts == words
+
+
+def test_values_that_could_be_taken_for_others_are_quoted_and_long_lists_are_cut() -> None:
+    values: list[Json] = ["a-b", "5", "true", "", "a b", 5, True]
+    assert Parameter(enum=values).accepts == 'a-b|"5"|"true"|""|"a b"|5|true'
+    assert Parameter(enum=list(range(30))).accepts.endswith("|18|19|…")
+    assert Parameter(pattern="a" * 100).accepts == f"string matching {'a' * 60}…"
 
 
 def test_all_problems_are_in_one_message() -> None:
@@ -196,10 +219,10 @@ def test_a_parameter_given_twice_is_refused() -> None:
     [
         ({}, "params.argv is missing"),
         ({"argv": []}, "params.argv must have at least 1 items"),
-        ({"argv": ["make", 5]}, "params.argv[1] must be text, not an integer"),
+        ({"argv": ["make", 5]}, "params.argv[1] must be a string, not an integer"),
         ({"argv": [""]}, "params.argv[0] is empty"),
         ({"argv": ["-x"]}, "params.argv[0] names the program"),
-        ({"argv": ["a"], "env": {"N": 5}}, "params.env.N must be text, not an integer"),
+        ({"argv": ["a"], "env": {"N": 5}}, "params.env.N must be a string, not an integer"),
         ({"argv": ["a"], "env": {"A=B": "x"}}, 'params.env["A=B"] is not a variable\'s name'),
         ({"argv": ["a"], "env": {"OUTLAST_STEP": "x"}}, "params.env.OUTLAST_STEP is set by Outlast itself"),
     ],

@@ -72,13 +72,13 @@ def test_values_become_pairs_and_empty_ones_are_left_out(given: dict[str, Json],
     ("changes", "sentences"),
     [
         ({"id": "no good"}, ["id must consist of lower-case letters"]),
-        ({"id": None}, ["id must be text, not empty"]),
+        ({"id": None}, ["id must be a string, not empty"]),
         ({"fields": {}}, ["fields must be a list, not an object"]),
         ({"fields": [5]}, ["fields[0] must be a mapping of names to values, not an integer"]),
         (
             {"fields": [{"name": 7, "field_type": {"type": "slider"}}, {"name": "a", "cli_arg": "", "field_type": 1}]},
             [
-                "fields[0].name must be text, not an integer",
+                "fields[0].name must be a string, not an integer",
                 "fields[0].cli_arg is missing",
                 "fields[0].field_type must have a type, one of text, number, file_path, select, phase_selector",
                 "fields[1].cli_arg is empty",

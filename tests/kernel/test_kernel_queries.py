@@ -37,7 +37,10 @@ SCANS = {
     ("maintenance", "count"): EVERYTHING,
 }
 """Statements that read a table or an index from one end to the other, and why they may."""
-SORTS = {("claims", "queue"): "sorts what waits, which priorities may reorder"}
+SORTS = {
+    ("claims", "queue"): "sorts what waits, which priorities may reorder",
+    ("claims", "first_of_key"): "sorts what waits for one key, which priorities may reorder",
+}
 """Statements that sort what no index has in order, and why they may."""
 
 COMMON = {"completed", "over", "since", "until", "mode", "label"}

@@ -108,6 +108,26 @@ def test_two_free_slots_never_go_to_one_key(hands: Hands) -> None:
     assert give_slots(hands) == [2, 5]
 
 
+def test_what_waits_says_for_whom_or_for_what(hands: Hands) -> None:
+    hands.limit(2)
+    keyed(hands, "db")  # 1: claimed
+    for _ in range(2):
+        keyed(hands, "db")  # 2, 3: behind it
+    waiting = hands.read(lambda c: claims.why_waiting(c, range(1, 6)))
+    assert waiting == {2: "waits for #1 (concurrency key db)", 3: "waits for #1 (concurrency key db)"}
+    hands.create()  # 4: the second slot
+    keyed(hands, "other")  # 5
+    keyed(hands, "other")  # 6
+    hands.begin(1)
+    hands.limit(1)
+    assert hands.read(lambda c: claims.why_waiting(c, [4, 5, 6])) == {
+        5: "waits for a slot (2 of 1 are taken)",
+        6: "waits for #5 (concurrency key other)",
+    }
+    hands.limit(3)
+    assert hands.read(lambda c: claims.why_waiting(c, [5])) == {5: "is next for a free slot"}
+
+
 def test_a_parked_execution_keeps_its_key_and_gives_its_slot_away(hands: Hands) -> None:
     hands.limit(1)
     keyed(hands, "db")
@@ -144,8 +164,8 @@ def test_a_newer_one_can_cancel_those_with_its_key(hands: Hands) -> None:
     hands.begin(1)
     assert numbers(keyed(hands, "db", "cancel_running").claimed) == []
     assert hands.statuses() == {1: "running", 2: "cancelled", 3: "pending"}
-    assert hands.row(1)["cancel_requested_by"] == "a newer execution with the key db"
-    assert hands.row(2)["reason"] == "cancelled by a newer execution with the key db before it started"
+    assert hands.row(1)["cancel_requested_by"] == "#3 (newer, with the same concurrency key db)"
+    assert hands.row(2)["reason"] == "cancelled by #3 (newer, with the same concurrency key db) before it started"
     assert numbers(hands.settle(1, FAILED)) == [3]
 
 

@@ -40,10 +40,10 @@ async def kill(process: ProcessId | None) -> None:
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
-        (r"""printf '{"x": "\\ud800"}' > "$OUTLAST_OUTPUT" """, "the output is not JSON"),
-        ("""printf '{"x": NaN}' > "$OUTLAST_OUTPUT" """, "the output is not JSON"),
-        ("""mkfifo "$OUTLAST_OUTPUT" """, "the output is not a file"),
-        ("""mkdir "$OUTLAST_OUTPUT" """, "the output is not a file"),
+        (r"""printf '{"x": "\\ud800"}' > "$OUTLAST_OUTPUT" """, "not JSON"),
+        ("""printf '{"x": NaN}' > "$OUTLAST_OUTPUT" """, "not JSON"),
+        ("""mkfifo "$OUTLAST_OUTPUT" """, "not a file"),
+        ("""mkdir "$OUTLAST_OUTPUT" """, "not a file"),
         ("""rm "${OUTLAST_EVENTS%events}out"; mkfifo "${OUTLAST_EVENTS%events}out" """, None),
     ],
 )

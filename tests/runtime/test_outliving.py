@@ -16,7 +16,8 @@ from children import wrapper_of
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
 from outlast.kernel.locks import RunLock
-from outlast.kernel.process import await_end, identify
+from outlast.kernel.process import ProcessId, await_end, identify
+from outlast.kernel.procfs import processes
 from outlast.runtime import logbooks
 from outlast.runtime.library import Library
 from outlast.runtime.logbooks import LogQuery
@@ -73,17 +74,36 @@ async def test_an_end_that_nobody_saw_is_told_truly(runtime: Runtime, run: Run, 
 
 
 @pytest.mark.requirement("S3-6")
-async def test_a_killed_wrapper_leaves_an_honest_lost(runtime: Runtime, run: Run, home: Home) -> None:
-    started = await run("sleep", "300")
+async def test_a_killed_wrapper_leaves_an_honest_lost(runtime: Runtime, run: Run, home: Home, tmp_path: Path) -> None:
+    started = await run("sh", "-c", f"touch {tmp_path}/begun; exec sleep 300")
+    await until((tmp_path / "begun").exists)
     execution = await runtime.get(started.execution.number)
     wrapper = await wrapper_of(home, execution)
     wrapper.signal(CLOCK.boot_id(), signal.SIGKILL)
     state = (await runtime.wait(execution.number, BOUND)).settled
     assert state is not None
     assert (state.status, state.exit_code) == ("lost", None)
-    assert "wrapper was killed" in state.reason
+    assert state.reason == (
+        "interrupted: its wrapper was killed before it could record an exit code; what was left of it was killed"
+    )
     assert state.started_at is not None
     assert state.ended_at > state.started_at
+
+
+async def test_a_lost_one_of_which_nothing_was_left_says_no_more(runtime: Runtime, run: Run, home: Home) -> None:
+    execution = await runtime.get((await run("sleep", "300")).execution.number)
+    wrapper, supervisor = await wrapper_of(home, execution), execution.supervisor
+    assert supervisor is not None
+    # Held until the wrapper's child, which is in its process group, is dead as well.
+    supervisor.signal(CLOCK.boot_id(), signal.SIGSTOP)
+    group = [ProcessId(one.pid, one.start, CLOCK.boot_id()) for one in processes() if one.group == wrapper.pid]
+    os.killpg(wrapper.pid, signal.SIGKILL)
+    for process in group:
+        assert await anyio.to_thread.run_sync(await_end, process, CLOCK.boot_id(), BOUND)
+    supervisor.signal(CLOCK.boot_id(), signal.SIGCONT)
+    state = (await runtime.wait(execution.number, BOUND)).settled
+    assert state is not None
+    assert state.reason == "interrupted: its wrapper was killed before it could record an exit code"
 
 
 @pytest.mark.requirement("S3-6")

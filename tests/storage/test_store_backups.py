@@ -84,7 +84,7 @@ async def test_a_backup_is_one_private_file_at_the_place_that_was_asked_for(stor
     assert sorted(path.name for path in Path(home.root).glob("mine*")) == [place.name]
     with pytest.raises(InvalidInput, match="exists already"):
         await backup(store, place)
-    with pytest.raises(OutlastError, match="No such file"):
+    with pytest.raises(InvalidInput, match="no such folder does not exist"):
         await backup(store, Path(home.root) / "no such folder" / "x.db")
     assert (await restore(store, place)).executions == 0
 

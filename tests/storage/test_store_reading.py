@@ -113,7 +113,7 @@ def test_each_state_has_the_facts_it_has(hands: Hands) -> None:
         return found.state
 
     assert state(1) == Pending(claimed)
-    assert state(2) == Pending(None)
+    assert state(2) == Pending(None, "waits for a slot (1 of 1 are taken)")
     hands.begin(1)
     begun = hands.now
     assert state(1) == Running(begun, 1)

@@ -85,11 +85,11 @@ def test_an_exit_code_without_its_newline_counts_as_absent(home: Home, content: 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"[1, 2]", "the output is not a JSON object"),
-        (b"{not json", "the output is not JSON: "),
-        (b"[" * 100_000, "the output is not JSON: "),
-        (b'"' + b"x" * 300_000 + b'"', "the output is larger than 256 KiB"),
-        (b"\xff\xfe", "the output is not JSON: "),
+        (b"[1, 2]", "not a JSON object"),
+        (b"{not json", "not JSON: "),
+        (b"[" * 100_000, "not JSON: "),
+        (b'"' + b"x" * 300_000 + b'"', "larger than 256 KiB"),
+        (b"\xff\xfe", "not JSON: "),
     ],
 )
 def test_an_output_that_cannot_be_taken_says_why(home: Home, content: bytes, problem: str) -> None:
@@ -111,6 +111,7 @@ def test_a_child_s_environment_is_the_plan_s_and_no_other(home: Home, tmp_path: 
     names = {line.split("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert names - {"PWD", "OLDPWD", "_", "SHLVL"} == {
         "PATH",
+        "OUTLAST_HOME",
         "OUTLAST_EXECUTION_ID",
         "OUTLAST_STEP",
         "OUTLAST_ATTEMPT",

@@ -122,7 +122,7 @@ async def test_the_parameters_of_an_executable_are_checked_before_it_is_started(
         ({}, "params.topic is missing"),
         ({"topic": ""}, "params.topic must have at least 1 characters"),
         ({"topic": "x", "count": 10}, "params.count must be 9 or less"),
-        ({"topic": "x", "count": "3"}, "params.count must be a number, not text"),
+        ({"topic": "x", "count": "3"}, "params.count must be a number, not a string"),
         ({"topic": "x", "tpoic": "x"}, "did you mean topic?"),
     ]:
         answer = await modern.call("execute_workflow", workflow_id="research-flow", params=params)

@@ -10,8 +10,11 @@ from mcp import Client
 from mcp.server.mcpserver import MCPServer
 
 from outlast.kernel.errors import StoreBusy
+from outlast.kernel.home import Home
+from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime
 from outlast.server.opening import Opening
+from outlast.server.serving import create_server
 from outlast.tools.results import USUAL_BYTES
 from waiting import until
 
@@ -108,13 +111,29 @@ async def test_an_unknown_workflow_is_answered_with_those_there_are(modern: Agen
     assert answer.data["next"] == "execute_workflow with one of: command, nightly"
 
 
+async def test_a_command_that_is_not_allowed_says_who_can_allow_it(home: Home, define: Define) -> None:
+    define("many", "run: ['true']\n")
+    async with Client(create_server(Options(home=home, trigger="mcp", user="sam"))) as client:
+        answer = await Agent(client).call("execute_workflow", workflow_id="command", params={"argv": ["true"]})
+    assert answer.is_error
+    assert answer.data["code"] == "command_not_allowed"
+    assert f"A person can switch it on with `allow_command = true` in {home.config}" in answer.data["message"]
+    assert answer.data["next"] == "execute_workflow with one of: many"
+
+
 async def test_wrong_parameters_are_answered_with_the_right_ones(modern: Agent, define: Define) -> None:
-    define("greet", "params:\n  name: {type: string}\n  often: {type: integer, default: 1}\nrun: ['true']\n")
+    often = "{type: integer, default: 1, min: 1, max: 9}"
+    define(
+        "greet",
+        f"params:\n  name: {{type: string}}\n  often: {often}\n  how: {{enum: [loud, soft]}}\nrun: ['true']\n",
+    )
     answer = await modern.call("execute_workflow", workflow_id="greet", params={"nmae": "sam"})
     assert answer.is_error
     assert answer.data["code"] == "unknown_parameter"
     assert "did you mean name?" in answer.data["message"]
-    assert answer.data["next"] == 'execute_workflow("greet", params={name: string, often?: integer})'
+    assert (
+        answer.data["next"] == 'execute_workflow("greet", params={name: string, often?: integer 1..9, how: loud|soft})'
+    )
     assert (await modern.call("list_execution_history")).data["total"] == 0
 
 

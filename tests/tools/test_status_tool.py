@@ -1,6 +1,8 @@
 """`get_status`: where an execution stands, in few words and in all of them."""
 
 import json
+import os
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -17,8 +19,9 @@ CONCISE = {
     *("progress", "compensation", "log_lines", "log_lines_final", "expected_end"),
 }
 DETAILED = {
-    *("params", "output", "metadata", "labels", "user", "agent", "customer", "workflow_type", "workflow_version"),
-    *("mode", "trigger", "client", "created_at", "updated_at", "binary_path", "leftovers"),
+    *("params", "output", "output_problem", "metadata", "labels", "user", "agent", "customer"),
+    *("workflow_type", "workflow_version", "mode", "trigger", "client", "created_at", "updated_at"),
+    *("binary_path", "leftovers"),
 }
 
 
@@ -107,6 +110,18 @@ async def test_detailed_tells_everything_in_both_forms(agent: Agent) -> None:
     assert 'labels {"kind":"test"}' in status.text.splitlines()
 
 
+async def test_detailed_says_that_an_output_was_ignored_and_who_lives_on(modern: Agent) -> None:
+    await modern.shell('echo "not json" > "$OUTLAST_OUTPUT"; setsid sleep 321 > /dev/null 2>&1 &')
+    status = await modern.call("get_status", handle_id=1, response_format="detailed")
+    assert status.data["output"] is None
+    assert status.data["output_problem"] == "not JSON: Expecting value: line 1 column 1 (char 0)"
+    [leftover] = status.data["leftovers"]
+    os.kill(leftover["pid"], signal.SIGKILL)
+    lines = status.text.splitlines()
+    assert "output ignored: not JSON: Expecting value: line 1 column 1 (char 0)" in lines
+    assert f"left running at the end: {leftover['pid']} {leftover['command']}" in lines
+
+
 async def test_detailed_shows_no_secret(modern: Agent, define: object) -> None:
     assert callable(define)
     define(
@@ -136,12 +151,12 @@ async def test_large_values_give_way_and_say_where_they_are(modern: Agent) -> No
             "get_status",
             {"handle_id": True},
             "invalid_input",
-            "handle_id must be an integer or text, not true or false.",
+            "handle_id must be an integer or a string, not true or false.",
         ),
         ("get_status", {}, "invalid_input", "handle_id is missing."),
         ("get_status", {"handle_id": 7, "wait": 3}, "invalid_input", "Did you mean wait_seconds?"),
         ("get_status", {"handle_id": 7, "wait_seconds": -1}, "invalid_input", "wait_seconds must be at least 0."),
-        ("get_status", {"handle_id": 7, "wait_seconds": "long"}, "invalid_input", "must be a number, not text."),
+        ("get_status", {"handle_id": 7, "wait_seconds": "long"}, "invalid_input", "must be a number, not a string."),
         ("get_status", {"handle_id": 7, "response_format": "x"}, "invalid_input", "concise, detailed"),
         ("get_logs", {"handle_id": 7}, "execution_not_found", "'7'"),
         ("get_logs", {"handle_id": 7, "limit": 5000}, "invalid_input", "limit must be at most 1000."),

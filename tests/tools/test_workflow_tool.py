@@ -36,7 +36,7 @@ async def test_a_listing_is_short_and_one_workflow_is_told_in_full(agent: Agent,
     listed = await agent.call("list_workflows")
     rows = {row["workflow_id"]: row for row in listed.data["workflows"]}
     assert set(rows) == {"command", "release", "sketch"}
-    assert rows["release"]["params"] == "target?: string, level: integer, token?: secret"
+    assert rows["release"]["params"] == "target?: staging|production, level: integer 1..9, token?: secret string"
     assert rows["release"]["description"] == "Builds the package."
     assert (rows["release"]["last_status"], rows["release"]["last_number"]) == ("completed", 1)
     assert "sketch() [draft: only people start it]" in listed.text
@@ -45,7 +45,7 @@ async def test_a_listing_is_short_and_one_workflow_is_told_in_full(agent: Agent,
     assert told.data["params"]["target"]["enum"] == ["staging", "production"]
     assert told.data["params"]["token"] == {"type": "string", "required": False, "secret": True}
     assert told.data["last_execution"]["number"] == 1
-    assert "level: integer, required, 1 to 9" in told.text
+    assert "level: integer 1..9, required" in told.text
     assert 'execute_workflow("release", params={level: …})' in told.text
 
 

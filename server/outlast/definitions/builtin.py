@@ -41,7 +41,7 @@ def command_problems(values: Mapping[str, Json]) -> Iterator[Problem]:
     """What is wrong with the parameters of `command`, beyond their types."""
     for index, item in enumerate(cast("list[Json]", values["argv"])):
         if not isinstance(item, str):
-            yield Problem(("params", "argv", index), f"must be text, not {kind_of(item)}")
+            yield Problem(("params", "argv", index), f"must be a string, not {kind_of(item)}")
         elif index == 0 and not item:
             yield Problem(("params", "argv", index), "is empty: the first item names the program")
         elif index == 0 and item.startswith("-"):
@@ -53,7 +53,7 @@ def command_problems(values: Mapping[str, Json]) -> Iterator[Problem]:
         elif name in SET_BY_OUTLAST:
             yield Problem(path, "is set by Outlast itself; choose another name")
         elif not isinstance(value, str):
-            yield Problem(path, f"must be text, not {kind_of(value)}")
+            yield Problem(path, f"must be a string, not {kind_of(value)}")
 
 
 def command_environment(values: Mapping[str, Json]) -> dict[str, Json]:

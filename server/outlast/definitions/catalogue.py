@@ -30,6 +30,8 @@ class Skipped:
     path: Path
     reason: str
     """A clause or several lines that follow the path."""
+    workflow_id: str | None = None
+    """Of a sound workflow whose id another file has, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Catalogue:
             return found
         code = "workflow_not_found"
         for one in self.skipped:
-            if one.path.stem == workflow_id:
+            if workflow_id in (one.path.stem, one.workflow_id):
                 message = f"workflow {show(workflow_id)} was not loaded: {one.path} {one.reason}"
                 raise NotFound(message, code=code, next=f"outlast workflows validate {one.path}")
         if not self.workflows:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from outlast.definitions.catalogue import Catalogue, Found, Skipped
 from outlast.definitions.documents import FORMATS
 from outlast.definitions.executables import Executables, Question
 from outlast.definitions.loading import load_file
+from outlast.definitions.rivals import choose
 from outlast.definitions.trust import FileKey, Untrusted, check_directory, key_of, unsettled
 from outlast.kernel.errors import InvalidDefinition
 
@@ -31,7 +33,7 @@ class Discovery:
         """
         deadline = self._clock() + seconds
         catalogue = Catalogue(tuple(directories))
-        found = {COMMAND.id: Found(COMMAND, None)} if allow_command else {}
+        found: defaultdict[str, dict[Path, Found]] = defaultdict(dict)
         cache: Cache = {}
         ones: list[Found | Skipped | Question] = []
         for directory in dict.fromkeys(path.absolute() for path in directories):
@@ -60,17 +62,18 @@ class Discovery:
             if isinstance(one, Skipped):
                 catalogue.skipped.append(one)
             else:
-                self._add(one, found, catalogue)
-        catalogue.workflows.update(sorted(found.items()))
+                assert one.path is not None, "read from a directory"
+                found[one.definition.id][one.path] = one
+        workflows = {COMMAND.id: Found(COMMAND, None)} if allow_command else {}
+        for workflow_id, rivals in found.items():
+            winner, reasons = choose(workflow_id, list(rivals))
+            if winner is not None:
+                workflows[workflow_id] = rivals[winner]
+            catalogue.skipped.extend(Skipped(path, reason, workflow_id) for path, reason in reasons.items())
+        catalogue.workflows.update(sorted(workflows.items()))
         self._cache = cache
         self._executables.save()
         return catalogue
-
-    def _add(self, one: Found, found: dict[str, Found], catalogue: Catalogue) -> None:
-        first = found.setdefault(one.definition.id, one)
-        if first is not one and one.path is not None:
-            reason = f"has the id {one.definition.id}, which {first.path} has already"
-            catalogue.skipped.append(Skipped(one.path, reason))
 
     def _read(self, path: Path, cache: Cache) -> Found | Skipped | Question | None:
         """One file's workflow, or why it has none, or that it has to be asked; None for what is no candidate."""

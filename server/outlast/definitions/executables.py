@@ -12,7 +12,7 @@ from outlast.definitions.asking import PATIENCE, Unanswered, ask, is_marked
 from outlast.definitions.catalogue import Found, Skipped
 from outlast.definitions.document import Document
 from outlast.definitions.environment import base_environment
-from outlast.definitions.explaining import describe, problems_in
+from outlast.definitions.explaining import finding, problems_in
 from outlast.definitions.loading import RESERVED
 from outlast.definitions.metadata import definition_from
 from outlast.definitions.model import WorkflowDefinition
@@ -128,5 +128,5 @@ def _workflow(path: Path, metadata: dict[str, Json] | None) -> Found | Skipped:
 def _plain(path: Path) -> WorkflowDefinition:
     document = Document({"id": path.stem, "description": f"Runs {path}.", "run": [str(path)]})
     if problems := problems_in(document):
-        raise ValueError("\n".join(describe(problem, document) for problem in problems))
+        raise ValueError("\n".join(str(finding(problem, document)) for problem in problems))
     return WorkflowDefinition.model_validate(document.values)

@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from difflib import get_close_matches
-from typing import cast
+from typing import NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,7 +16,7 @@ from outlast.kernel.plan import Json
 ONE_STEP = "belongs to workflows of several steps; this version runs workflows of one step: run, shell or python"
 
 EXPECTED = {
-    "string_type": "text",
+    "string_type": "a string",
     "int_type": "an integer",
     "bool_type": "true or false",
     "list_type": "a list",
@@ -53,11 +53,28 @@ def problems_in(document: Document) -> list[Problem]:
     return sorted(first.values(), key=lambda problem: document.line(problem.path) or 0)
 
 
-def describe(problem: Problem, document: Document) -> str:
-    """`line 4: params.target.default must be one of …`"""
+class Finding(NamedTuple):
+    """One thing that is wrong with a workflow file."""
+
+    message: str
+    """Follows the field's name, or the file's where there is no field."""
+    line: int | None = None
+    """Counted from 1; None for the file as a whole."""
+    field: str | None = None
+    """`params.target.default`."""
+
+    def __str__(self) -> str:
+        """`line 4: params.target.default must be one of …`"""
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.field} {self.message}" if self.field else place + self.message
+
+
+def finding(problem: Problem, document: Document) -> Finding:
+    """A problem with the place where it stands."""
     line = document.line(problem.path)
-    place = f"line {line}: " if line else ""
-    return f"{place}{show_path(problem.path) or 'the workflow'} {problem.sentence}"
+    if not problem.path:
+        return Finding(f"the workflow {problem.sentence}", line)
+    return Finding(problem.sentence, line, show_path(problem.path))
 
 
 def _explain(details: list[ErrorDetails], document: Document) -> list[Problem]:
@@ -66,9 +83,8 @@ def _explain(details: list[ErrorDetails], document: Document) -> list[Problem]:
         if detail["type"] == "definition":
             for problem in cast("list[Problem]", detail.get("ctx", {})["problems"]):
                 written = document.written.get(problem.path)
-                quoted = (
-                    f'; write "{written}" in quotes' if problem.sentence.startswith("must be text") and written else ""
-                )
+                unquoted = written and problem.sentence.startswith("must be a string")
+                quoted = f'; write "{written}" in quotes' if unquoted else ""
                 problems.append(Problem(problem.path, problem.sentence + quoted))
         else:
             path = tuple(part for part in detail["loc"] if part not in TAGS)
@@ -94,7 +110,7 @@ def sentence_of(detail: ErrorDetails, path: Path, document: Document) -> str:
     if path == ("run",) and isinstance(detail["input"], str):
         return "must be a list of a program and its arguments, such as [make, test]; for a line of shell use shell"
     if kind == "string_type" and written is not None and detail["input"] is not None:
-        return f'must be text, but YAML reads {written} as {kind_of(detail["input"])}; write "{written}" in quotes'
+        return f'must be a string, but YAML reads {written} as {kind_of(detail["input"])}; write "{written}" in quotes'
     if kind in EXPECTED:
         given = "empty" if detail["input"] is None else kind_of(detail["input"])
         return f"must be {EXPECTED[kind]}, not {given}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from outlast.definitions.document import Document
-from outlast.definitions.explaining import describe, problems_in, sentence_of
+from outlast.definitions.explaining import finding, problems_in, sentence_of
 from outlast.definitions.model import WorkflowDefinition
 from outlast.definitions.parameter import Number
 from outlast.definitions.values import Path, Problem, json_problems
@@ -105,11 +105,11 @@ def definition_from(metadata: Json, executable: str) -> WorkflowDefinition:
         else:
             problems += _field_problems(said)
     if said is None or problems:
-        raise ValueError("\n".join(describe(problem, document) for problem in problems))
+        raise ValueError("\n".join(str(finding(problem, document)) for problem in problems))
     values = _definition(said, executable)
     document = Document(values)
     if problems := problems_in(document):
-        raise ValueError("\n".join(describe(problem, document) for problem in problems))
+        raise ValueError("\n".join(str(finding(problem, document)) for problem in problems))
     return WorkflowDefinition.model_validate(values)
 
 

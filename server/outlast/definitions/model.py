@@ -26,7 +26,10 @@ LATER = frozenset(
 KINDS = ("run", "shell", "python")
 SET_BY_OUTLAST = frozenset(
     "OUTLAST_" + name
-    for name in ("EXECUTION_ID", "STEP", "ATTEMPT", "IDEMPOTENCY_KEY", "OUTPUT", "ARTIFACTS", "EVENTS", "PARAMS")
+    for name in (
+        *("HOME", "EXECUTION_ID", "STEP", "ATTEMPT", "IDEMPOTENCY_KEY"),
+        *("OUTPUT", "ARTIFACTS", "EVENTS", "PARAMS"),
+    )
 )
 """Variables that the supervisor sets for each attempt."""
 ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -166,7 +169,7 @@ class WorkflowDefinition(BaseModel):
             path = ("run", index)
             if isinstance(element, list):
                 if index == 0:
-                    yield Problem(path, "must be text, not a list: the first element names the program")
+                    yield Problem(path, "must be a string, not a list: the first element names the program")
                 for place, argument in enumerate(element):
                     yield from self._template_problems((*path, place), argument, always=False)
                 continue

@@ -17,6 +17,14 @@ MAX_VALUE = 64 * 1024
 """Bytes of one value, as UTF-8; what is not text, as JSON."""
 
 
+MOST_NAMED = 20
+"""Values of an enum that messages name."""
+MOST_SHOWN = 60
+"""Characters of a pattern in few words."""
+PLAIN = re.compile(r"(?!(?:true|false|null)\Z)[A-Za-z_][A-Za-z0-9_.-]*\Z")
+"""Texts that need no quotes to be told from other values."""
+
+
 def _number(value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("must be a number")
@@ -64,6 +72,22 @@ class Parameter(BaseModel):
         """Whether every execution has a value: given or by default."""
         return self.must_be_given or self.default is not None
 
+    @property
+    def accepts(self) -> str:
+        """What a value must be, in few words: `integer 1..9`, `staging|production`, `string matching v[0-9]+`."""
+        if self.enum:
+            return "|".join(map(_bare, self.enum[:MOST_NAMED])) + ("|…" if len(self.enum) > MOST_NAMED else "")
+        words = "secret string" if self.secret else self.type
+        if self.min is not None or self.max is not None:
+            words += " " + _range(self.min, self.max)
+        if self.min_length is not None or self.max_length is not None:
+            unit = "items" if self.type == "list" else "characters"
+            words += f" of {_range(self.min_length, self.max_length)} {unit}"
+        if self.pattern is not None:
+            cut = "" if len(self.pattern) <= MOST_SHOWN else "…"
+            words += f" matching {self.pattern[:MOST_SHOWN]}{cut}"
+        return words
+
     def value_problems(self, value: Json, path: Path = ()) -> Iterator[Problem]:
         """What is wrong with a value. A secret's value is never quoted."""
         wrong = list(json_problems(value, path))
@@ -80,7 +104,7 @@ class Parameter(BaseModel):
             yield Problem(path, f"has {bytes_:,} bytes; the limit for one value is {MAX_VALUE:,} (64 KiB)")
             return
         if self.enum is not None and not any(same_value(value, one) for one in self.enum):
-            allowed = ", ".join(show(one) for one in self.enum[:20]) + (" …" if len(self.enum) > 20 else "")
+            allowed = ", ".join(map(show, self.enum[:MOST_NAMED])) + (" …" if len(self.enum) > MOST_NAMED else "")
             yield Problem(path, f"must be one of {allowed}, not {shown}")
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             if self.min is not None and value < self.min:
@@ -138,6 +162,16 @@ class Parameter(BaseModel):
                     yield Problem((*path, field), f"is for {names}; this parameter is of type {self.type}")
         if self.allow_dash and self.type not in ("string", "list"):
             yield Problem((*path, "allow_dash"), f"is for strings and lists, not for type {self.type}")
+
+
+def _bare(value: Json) -> str:
+    return value if isinstance(value, str) and PLAIN.match(value) else show(value)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"up to {high}"
+    return f"{low} or more" if high is None else f"{low}..{high}"
 
 
 def _is_of(type_: str, value: Json) -> bool:

@@ -90,10 +90,7 @@ def _unknown(definition: WorkflowDefinition, given: Mapping[str, object]) -> lis
 
 
 def _wanted(parameter: Parameter) -> str:
-    wanted = TYPE_NAMES[parameter.type]
-    if parameter.enum:
-        wanted = "one of " + ", ".join(show(value) for value in parameter.enum[:20])
-    return f"{wanted} ({parameter.description})" if parameter.description else wanted
+    return f"{parameter.accepts} ({parameter.description})" if parameter.description else parameter.accepts
 
 
 def _message(definition: WorkflowDefinition, problems: list[str]) -> str:

@@ -68,7 +68,7 @@ def json_problems(value: object, path: Path = ()) -> Iterator[Problem]:
     elif isinstance(value, dict):
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
-                yield Problem(path, "has a key that is not text")
+                yield Problem(path, "has a key that is not a string")
             elif sentence := text_problem(key):
                 yield Problem(path, f"has a key that {sentence}")
             else:
@@ -108,7 +108,7 @@ def show(value: Json, limit: int = 60) -> str:
 
 
 TYPE_NAMES = {
-    "string": "text",
+    "string": "a string",
     "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
@@ -124,7 +124,8 @@ def kind_of(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "true or false"
-    for kind, name in ((str, "text"), (int, "an integer"), (float, "a number"), (list, "a list"), (dict, "an object")):
+    kinds = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
+    for kind, name in kinds.items():
         if isinstance(value, kind):
             return name
     return type(value).__name__

@@ -5,9 +5,11 @@ from pathlib import Path
 import anyio
 
 from outlast.definitions.answers import Answers
+from outlast.definitions.builtin import COMMAND
 from outlast.definitions.catalogue import Catalogue, Found
 from outlast.definitions.discovery import Discovery
 from outlast.definitions.executables import Executables
+from outlast.kernel.errors import NotAllowed
 from outlast.runtime.options import Options
 
 SCAN_SECONDS = 5.0
@@ -32,5 +34,14 @@ class Workflows:
             )
 
     async def find(self, workflow_id: str) -> Found:
-        """One workflow by its id. Raises NotFound `workflow_not_found`, saying what there is instead."""
+        """One workflow by its id. Raises NotFound `workflow_not_found`, saying what there is instead; NotAllowed
+        `command_not_allowed` for the built-in one where the settings do not allow it."""
+        if workflow_id == COMMAND.id and not self._options.allow_command:
+            raise NotAllowed(
+                "Commands that are no workflow are not allowed here: the setting allow_command is off. A person can "
+                f"switch it on with `allow_command = true` in {self._options.home.config}; servers that run see it "
+                "once they are started again.",
+                code="command_not_allowed",
+                next="list_workflows",
+            )
         return (await self.catalogue()).find(workflow_id)

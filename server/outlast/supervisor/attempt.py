@@ -57,6 +57,7 @@ class Attempt:
         self.step_no = step_no
         self.number = number
         self.directory: AttemptDirectory = run.attempt(self.step.id, number)
+        self._home = run.home.root
         self._secrets = secrets
         self._clock = clock
 
@@ -110,6 +111,8 @@ class Attempt:
         return {
             **self.step.env,
             **self._secrets.env.get(self.step.id, {}),
+            # A nested `outlast` means the same store, whatever the variables of this one came from.
+            "OUTLAST_HOME": self._home,
             "OUTLAST_EXECUTION_ID": self.plan.id,
             "OUTLAST_STEP": self.step.id,
             "OUTLAST_ATTEMPT": str(self.number),
@@ -155,21 +158,21 @@ class Attempt:
         return int(data)
 
     def output(self) -> tuple[dict[str, Json] | None, str | None]:
-        """What the child left as its output, and why it could not be taken where it could not."""
+        """What the child left as its output; or what it is instead of an output, where it cannot be taken."""
         data = read_regular(self.directory.output, MAX_OUTPUT + 1)
         if data is None:
-            return None, "the output is not a file" if os.path.lexists(self.directory.output) else None
+            return None, "not a file" if os.path.lexists(self.directory.output) else None
         if not data.strip():
             return None, None
         if len(data) > MAX_OUTPUT:
-            return None, f"the output is larger than {MAX_OUTPUT // 1024} KiB"
+            return None, f"larger than {MAX_OUTPUT // 1024} KiB"
         try:
             value: Json = json.loads(data)
             # Read leniently, kept strictly: no NaN, nothing that is not text.
             json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
-            return None, f"the output is not JSON: {error}"
-        return (value, None) if isinstance(value, dict) else (None, "the output is not a JSON object")
+            return None, f"not JSON: {error}"
+        return (value, None) if isinstance(value, dict) else (None, "not a JSON object")
 
     def sync(self) -> None:
         """Make what the child left durable, before anybody is told that it ended."""

@@ -268,11 +268,15 @@ class Execution:
         )
         if outcome.status is ExecutionStatus.LOST:
             # Nobody can know how it would have ended; what is left of it must not go on unseen.
-            self._stopping = Stopping(self._tree(), self._loop, lambda: self._settle(outcome))
+            self._stopping = Stopping(self._tree(), self._loop, lambda: self._settle_lost(outcome))
             self._cause = (outcome.status, outcome.reason)
             self._stopping.at_once()
         else:
             self._settle(outcome)
+
+    def _settle_lost(self, outcome: Outcome) -> None:
+        remains = self._stopping is not None and self._stopping.found
+        self._settle(outcomes.with_remains_ended(outcome) if remains else outcome)
 
     def _stopping_or_settling(self) -> bool:
         return self._cause is not None or self._settling

@@ -27,6 +27,11 @@ def of_end(code: int | None, wait_status: int | None, *, claimed: bool, same_boo
     return Outcome(ExecutionStatus.LOST, "interrupted: its wrapper was killed before it could record an exit code")
 
 
+def with_remains_ended(lost: Outcome) -> Outcome:
+    """A lost attempt of which something lived on until it was killed: who waits for its work must know."""
+    return lost._replace(reason=lost.reason + "; what was left of it was killed")
+
+
 def of_exit(code: int) -> Outcome:
     """The outcome that an exit code stands for."""
     if code == 0:

@@ -14,8 +14,10 @@ class Stopping:
     """TERM to every process, a grace, KILL, and looks until two in a row find nobody."""
 
     def __init__(self, tree: Tree, loop: Loop, gone: Callable[[], None]) -> None:
-        """`gone` is called once, on the loop, when nothing is left. `killed` tells whether it came to KILL."""
+        """`gone` is called once, on the loop, when nothing is left. `killed` tells whether it came to KILL, `found`
+        whether anybody was there to be ended."""
         self.killed = False
+        self.found = False
         self._tree = tree
         self._loop = loop
         self._gone = gone
@@ -38,6 +40,7 @@ class Stopping:
 
     def _sweep(self) -> None:
         alive = self._tree.kill() if self.killed else len(self._tree.members())
+        self.found = self.found or alive > 0
         # Twice empty: a process that forked while the table was read shows up in the second look.
         self._empty = 0 if alive else self._empty + 1
         if self._empty == 2:

@@ -1,6 +1,7 @@
 """Slots: how many executions may run at once, who is next, and what becomes of a claim that nobody takes up."""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from outlast.kernel import events
@@ -53,6 +54,33 @@ def next_in_queue(connection: sqlite3.Connection) -> list[Claim]:
         if len(following) == free:
             break
     return following
+
+
+def why_waiting(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, str]:
+    """What those of the executions wait for, in words, that are pending and hold no slot."""
+    found: dict[int, str] = {}
+    first_of: dict[str, int] = {}
+    slots: str | None = None
+    for number in numbers:
+        row = connection.execute(SQL["waiting"], (number,)).fetchone()
+        if row is None:
+            continue
+        (key,) = row
+        if key is not None and key not in first_of:
+            (first_of[key],) = connection.execute(SQL["first_of_key"], (key,)).fetchone()
+        if key is not None and first_of[key] != number:
+            found[number] = f"waits for #{first_of[key]} (concurrency key {key})"
+        else:
+            slots = slots or _slots_in_words(connection)
+            found[number] = slots
+    return found
+
+
+def _slots_in_words(connection: sqlite3.Connection) -> str:
+    (limit,) = connection.execute(SQL["slots"]).fetchone()
+    (free,) = connection.execute(SQL["free_slots"]).fetchone()
+    # A free one is given away by the next process that looks after this home.
+    return "is next for a free slot" if free > 0 else f"waits for a slot ({limit - free} of {limit} are taken)"
 
 
 def reclaim(connection: sqlite3.Connection, number: int, seen: int, now: int) -> list[Claim]:

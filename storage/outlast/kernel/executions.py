@@ -39,7 +39,7 @@ def create(connection: sqlite3.Connection, home: Home, plan: Plan, now: int) -> 
 
     With an idempotency key that this user has used before, nothing is created and the earlier execution is
     returned; Conflict `idempotency_conflict` where that one was another request. Conflict `concurrency_conflict`
-    where the concurrency key is taken and the workflow says `reject`.
+    where the concurrency key is taken and the workflow says `reject`; `cancel_running` cancels those that have it.
     """
     user = named(connection, "user", plan.user)
     request_hash = bytes.fromhex(plan.request_hash)
@@ -47,9 +47,13 @@ def create(connection: sqlite3.Connection, home: Home, plan: Plan, now: int) -> 
         earlier = connection.execute(SQL["by_idempotency_key"], (user, plan.idempotency_key)).fetchone()
         if earlier is not None:
             return existing(earlier, request_hash, plan.idempotency_key)
-    if plan.concurrency_key is not None:
-        resolve_conflict(connection, plan, now)
+    rivals = same_key(connection, plan)
+    if rivals and plan.on_conflict == "reject":
+        raise concurrency_conflict(plan, *rivals[0])
     number = next_number(connection, home)
+    if plan.on_conflict == "cancel_running":
+        for rival, _ in rivals:
+            cancel(connection, rival, f"#{number} (newer, with the same concurrency key {plan.concurrency_key})", now)
     insert(connection, plan, number, user, now, idempotency_key=plan.idempotency_key)
     events.record(connection, number, now, "created")
     stamp(connection, number)
@@ -124,19 +128,20 @@ def existing(earlier: tuple[int, bytes, bytes], request_hash: bytes, key: str) -
     return Created(number, format_id(raw_id), True, [])
 
 
-def resolve_conflict(connection: sqlite3.Connection, plan: Plan, now: int) -> None:
-    """Apply on_conflict to the executions that have the same concurrency key and are not over."""
-    if plan.on_conflict == "queue":
-        return
-    for number, raw_id in connection.execute(SQL["same_key"], (plan.concurrency_key,)).fetchall():
-        if plan.on_conflict == "reject":
-            raise Conflict(
-                f"#{number} has the concurrency key {plan.concurrency_key!r} and is not over yet.",
-                code="concurrency_conflict",
-                next=f"get_status({number}, wait_seconds=45), then try again",
-                handle_id=format_id(raw_id),
-            )
-        cancel(connection, number, f"a newer execution with the key {plan.concurrency_key}", now)
+def same_key(connection: sqlite3.Connection, plan: Plan) -> list[tuple[int, bytes]]:
+    """The executions, by number and id, that have the plan's concurrency key and are not over."""
+    return (
+        [] if plan.concurrency_key is None else connection.execute(SQL["same_key"], (plan.concurrency_key,)).fetchall()
+    )
+
+
+def concurrency_conflict(plan: Plan, number: int, raw_id: bytes) -> Conflict:
+    return Conflict(
+        f"#{number} has the concurrency key {plan.concurrency_key!r} and is not over yet.",
+        code="concurrency_conflict",
+        next=f"get_status({number}, wait_seconds=45), then try again",
+        handle_id=format_id(raw_id),
+    )
 
 
 def next_number(connection: sqlite3.Connection, home: Home) -> int:

@@ -13,6 +13,8 @@ from outlast.kernel.status import ExecutionStatus
 class Pending:
     claimed_at: int | None
     """µs; None while it waits for a slot or its concurrency key."""
+    waits_for: str | None = None
+    """What it waits for, for people; None once it is claimed."""
 
     @property
     def status(self) -> ExecutionStatus:

@@ -66,7 +66,7 @@ class Ending(NamedTuple):
 
     output: dict[str, Json] | None = None
     output_problem: str | None = None
-    """Why what the child left as its output could not be taken."""
+    """What the child left instead of an output: `not a JSON object` …"""
     leftovers: list[dict[str, Json]] | None = None
     """Processes still alive after a normal exit: pid and command."""
 

@@ -1,8 +1,9 @@
 """Listings of executions: filters, pages by cursor or offset, true totals."""
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from outlast.kernel import claims
 from outlast.kernel.checksums import check_execution
 from outlast.kernel.errors import InvalidInput, StoreDamaged
 from outlast.kernel.ids import format_id
@@ -85,6 +86,8 @@ def page(
             damaged.append(number)
         else:
             found.append(Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest))
+    waiting = claims.why_waiting(connection, [one.number for one in found if one.status is ExecutionStatus.PENDING])
+    found = [replace(one, reason=waiting[one.number]) if one.number in waiting else one for one in found]
     more = len(rows) > limit
     return Page(tuple(found), total, f"k{rows[limit - 1][0]}" if more else None, tuple(damaged))
 

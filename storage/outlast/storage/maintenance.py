@@ -1,5 +1,6 @@
 """The database as a whole: copied, copied back, checked."""
 
+import errno
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ from outlast.kernel.checksums import check_execution, crc
 from outlast.kernel.clock import Clock
 from outlast.kernel.database import Database, StoreConnection
 from outlast.kernel.errors import Conflict, InvalidInput, StoreDamaged
-from outlast.kernel.home import Home
+from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.ids import format_id
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.migrating import SCHEMA_VERSION, migrate, schema_version, too_new
@@ -58,12 +59,24 @@ async def backup(store: Store, path: Path | None, kept: int = backups.KEPT) -> P
         with database.lock.held(database.lock_timeout):
             if path is None:
                 return Path(backups.take(connection, database.home, "manual", kept=kept))
-            if path.exists():
-                raise InvalidInput(f"{path} exists already.", next="choose a path where nothing is")
-            backups.copy(connection, str(path))
-            return path
+            return copy_to(connection, path)
 
     return await store.maintain(work)
+
+
+def copy_to(connection: sqlite3.Connection, path: Path) -> Path:
+    """Copy the database to `path`. InvalidInput where no file can be made there; a full disk is the store's error."""
+    try:
+        if path.exists():
+            raise InvalidInput(f"{path} exists already.", next="choose a path where nothing is")
+        if not path.parent.exists():
+            raise InvalidInput(f"{path.parent} does not exist.", next=f"mkdir -p {path.parent}, or choose another path")
+        backups.copy(connection, str(path))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", next="choose another path") from error
+    return path
 
 
 async def restore(store: Store, path: Path, clock: Clock | None = None) -> Restored:
@@ -149,11 +162,19 @@ def refuse_while_supervised(home: Home) -> None:
         run = home.run(directory.name)
         if directory.is_dir() and run_lock_held(run.run_lock):
             raise Conflict(
-                f"Execution {directory.name} is running; a restore would take the ground from under it.",
+                f"{called(run)} is running; a restore would take the ground from under it.",
                 code="execution_is_live",
                 next="outlast ps; wait for it or cancel it, then restore",
                 handle_id=directory.name,
             )
+
+
+def called(run: RunDirectory) -> str:
+    """An execution as people call it, without the database."""
+    try:
+        return f"#{int(Path(run.number).read_text())}"
+    except (OSError, ValueError):  # its supervisor has not got as far as that
+        return f"Execution {Path(run.path).name}"
 
 
 def highest(connection: sqlite3.Connection) -> int:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
+from outlast.kernel import claims
 from outlast.kernel.checksums import check_execution, crc, damaged
 from outlast.kernel.executions import not_found
 from outlast.kernel.ids import format_id, is_id, parse_handle, parse_id
@@ -51,7 +52,7 @@ def execution(connection: sqlite3.Connection, number: int) -> Execution:
         workflow_type=row["workflow_type"],
         version=row["version_hash"],
         marked_events=row["events"] == "markers",
-        state=state_of(row),
+        state=state_of(connection, row),
         user=row["user_name"],
         agent=row["agent_name"],
         customer=row["customer_name"],
@@ -81,7 +82,7 @@ def rows(connection: sqlite3.Connection) -> sqlite3.Cursor:
     return cursor
 
 
-def state_of(row: sqlite3.Row) -> State:
+def state_of(connection: sqlite3.Connection, row: sqlite3.Row) -> State:
     status = ExecutionStatus(row["status"])
     if status.terminal:
         return Settled(
@@ -95,7 +96,7 @@ def state_of(row: sqlite3.Row) -> State:
             signal_certain=None if row["signal_certain"] is None else bool(row["signal_certain"]),
         )
     if status is ExecutionStatus.PENDING:
-        return Pending(row["claimed_at"])
+        return Pending(row["claimed_at"], claims.why_waiting(connection, [row["number"]]).get(row["number"]))
     if status in (ExecutionStatus.WAITING, ExecutionStatus.PAUSED):
         return Parked(row["started_at"], paused=status is ExecutionStatus.PAUSED)
     return Running(row["started_at"], row["epoch"], rolling_back=status is ExecutionStatus.ROLLING_BACK)
@@ -132,7 +133,17 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
         raise damaged(number, "its payload")
     if json.loads(plan)["params"].keys() != {param.name for param in params}:
         raise damaged(number, "a parameter")  # its key: the row is another execution's, or nobody's
-    return Details(tuple(params), plan, _decoded(output), _decoded(leftovers) or [], definition, source, late_bytes)
+    (problem,) = connection.execute(SQL["output_problem"], (number,)).fetchone() or (None,)
+    return Details(
+        params=tuple(params),
+        plan=plan,
+        output=_decoded(output),
+        output_problem=problem,
+        leftovers=_decoded(leftovers) or [],
+        definition=definition,
+        source=source,
+        late_bytes=late_bytes,
+    )
 
 
 def plan(connection: sqlite3.Connection, number: int) -> bytes:

@@ -84,6 +84,8 @@ class Details:
     params: tuple[Param, ...]
     plan: bytes
     output: Json
+    output_problem: str | None
+    """What the last step left instead of an output: `not a JSON object` …"""
     leftovers: list[Json]
     """Processes that were still alive after a normal exit: pid and command."""
     definition: str
@@ -107,6 +109,7 @@ class Summary:
     duration_us: int | None
     exit_code: int | None
     reason: str | None
+    """The first cause once it is over; before it starts, what it waits for."""
 
 
 @dataclass(frozen=True, slots=True)

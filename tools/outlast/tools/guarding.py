@@ -99,7 +99,7 @@ def _sentence(detail: ErrorDetails, schema: dict[str, Any]) -> str:
         return str(context["error"])
     # Only a label's value lies deeper than the argument itself; the places in a union are names of types.
     if len(detail["loc"]) > 1 and "anyOf" not in schema:
-        return f"must have texts as values; {show_path(detail['loc'][1:])} is {kind_of(detail['input'])}"
+        return f"must have strings as values; {show_path(detail['loc'][1:])} is {kind_of(detail['input'])}"
     wanted = " or ".join(TYPE_NAMES[one["type"]] for one in schema.get("anyOf", [schema]))
     return f"must be {wanted}, not {kind_of(detail['input'])}"
 

@@ -5,7 +5,6 @@ from typing import Annotated
 from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import Field, JsonValue, WithJsonSchema
 
-from outlast.definitions.model import WorkflowDefinition
 from outlast.kernel.errors import InvalidInput, NotAllowed, NotFound
 from outlast.kernel.plan import Json
 from outlast.runtime.runtime import Runtime
@@ -18,6 +17,7 @@ from outlast.tools.status import report
 from outlast.tools.texts import joined, started_text
 from outlast.tools.views import started_view
 from outlast.tools.waiting import wait_for
+from outlast.tools.workflow_views import signature
 
 MAX_LISTED = 30
 """Workflows named in an error."""
@@ -90,21 +90,12 @@ async def usable(runtime: Runtime, workflow_id: str) -> str:
     workflows = (await runtime.workflows.catalogue()).workflows
     found = workflows.get(workflow_id)
     if found is not None and found.definition.status == "active":
-        return f"execute_workflow({signature(found.definition)})"
+        return f'execute_workflow("{workflow_id}", params={{{signature(found.definition)}}})'
     active = [name for name, one in workflows.items() if one.definition.status == "active"]
     more = f" and {len(active) - MAX_LISTED} more" if len(active) > MAX_LISTED else ""
     return (
         f"execute_workflow with one of: {', '.join(active[:MAX_LISTED])}{more}" if active else "outlast workflows list"
     )
-
-
-def signature(definition: WorkflowDefinition) -> str:
-    """`"release", params={target: string, token?: string}`"""
-    params = ", ".join(
-        f"{name}{'' if parameter.must_be_given else '?'}: {parameter.type}"
-        for name, parameter in definition.params.items()
-    )
-    return f'"{definition.id}", params={{{params}}}'
 
 
 EXECUTE_WORKFLOW = GuardedTool.of(

@@ -112,7 +112,7 @@ def state_words(execution: Execution, now: int = 0, expected: Expectation | None
             return f"completed in {took}, {reason(execution)}"
         return f"{settled.status} after {took}: {reason(execution)}"
     if isinstance(execution.state, Pending):
-        words = "pending: waits for a free slot" if execution.state.claimed_at is None else "pending: about to start"
+        words = f"pending: {reason(execution) or 'about to start'}"
     else:
         words = f"{execution.status} {duration_text(duration(execution, now) or 0)}"
         if not isinstance(execution.state, Parked) and expected is not None:
@@ -172,11 +172,21 @@ def useful_calls(execution: Execution, count: LogCount) -> list[str]:
 
 def details_text(details: View) -> str:
     """One line for each detail that is there."""
-    return "\n".join(
-        f"{name} {text if isinstance(text, str) else json_text(text)}"
-        for name, text in details.items()
-        if text not in (None, [], {})
-    )
+    return "\n".join(detail_line(name, value) for name, value in details.items() if value not in (None, [], {}))
+
+
+def detail_line(name: str, value: Json) -> str:
+    if name == "output_problem":
+        return f"output ignored: {value}"
+    if name == "leftovers" and isinstance(value, list):
+        return leftovers_words(value)
+    return f"{name} {value if isinstance(value, str) else json_text(value)}"
+
+
+def leftovers_words(leftovers: Iterable[Json]) -> str:
+    """`left running at the end: 12164 sleep 60; 12170 dd`"""
+    named = [f"{one['pid']} {one['command']}" for one in leftovers if isinstance(one, dict)]
+    return "left running at the end: " + "; ".join(named)
 
 
 def json_text(value: Json) -> str:

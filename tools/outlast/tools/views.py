@@ -7,7 +7,7 @@ durations are seconds, what is not there is None. Words of programs and of the s
 from datetime import UTC, datetime
 
 from outlast.kernel.plan import Json
-from outlast.kernel.states import Parked, Running, Settled
+from outlast.kernel.states import Parked, Pending, Running, Settled
 from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Details, Execution, Page, Step, Summary
@@ -115,6 +115,7 @@ def details_view(execution: Execution, details: Details) -> View:
     return {
         "params": {param.name: SECRET if param.secret else param.value for param in details.params},
         "output": details.output,
+        "output_problem": details.output_problem,
         "metadata": execution.metadata,
         "labels": execution.labels,
         "user": execution.user,
@@ -163,4 +164,7 @@ def history_view(page: Page, limit: int, offset: int) -> View:
 
 
 def reason(execution: Execution) -> str | None:
-    return None if execution.settled is None else visible(execution.settled.reason)
+    """The first cause once it is over; before it starts, what it waits for."""
+    state = execution.state
+    why = state.reason if isinstance(state, Settled) else state.waits_for if isinstance(state, Pending) else None
+    return None if why is None else visible(why)

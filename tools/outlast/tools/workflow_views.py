@@ -22,9 +22,9 @@ LIMITS = ("enum", "min", "max", "min_length", "max_length", "pattern")
 
 
 def signature(definition: WorkflowDefinition) -> str:
-    """The parameters in one line: `target: string, token?: string`."""
+    """The parameters in one line: `target: staging|production, token?: secret string`."""
     return ", ".join(
-        f"{name}{'' if parameter.must_be_given else '?'}: {'secret' if parameter.secret else parameter.type}"
+        f"{name}{'' if parameter.must_be_given else '?'}: {parameter.accepts}"
         for name, parameter in definition.params.items()
     )
 
@@ -144,26 +144,11 @@ def workflow_text(found: Found, latest: Summary | None, expected: Expectation | 
 
 
 def parameter_words(parameter: Parameter) -> str:
-    """`string, required, one of "a", "b": What it means`"""
-    words = ["secret" if parameter.secret else parameter.type]
+    """`staging|production, required: What it means`"""
+    words = [parameter.accepts]
     if parameter.must_be_given:
         words.append("required")
     if parameter.default is not None:
         words.append(f"default {show(parameter.default)}")
-    if parameter.enum:
-        words.append("one of " + ", ".join(show(value) for value in parameter.enum))
-    if parameter.min is not None or parameter.max is not None:
-        words.append(range_words(parameter.min, parameter.max))
-    if parameter.min_length is not None or parameter.max_length is not None:
-        unit = "items" if parameter.type == "list" else "characters"
-        words.append(f"{range_words(parameter.min_length, parameter.max_length)} {unit}")
-    if parameter.pattern is not None:
-        words.append(f"matching {parameter.pattern}")
     text = ", ".join(words)
     return visible(f"{text}: {parameter.description}" if parameter.description else text)
-
-
-def range_words(low: float | None, high: float | None) -> str:
-    if low is None:
-        return f"at most {high:g}"
-    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"

@@ -57,6 +57,11 @@ def code_of(status: ExecutionStatus) -> ExitCode:
     return ExitCode.DONE if status is ExecutionStatus.COMPLETED else ExitCode.FAILED
 
 
+def still_going(number: int) -> str:
+    """What is said when the time to wait has passed."""
+    return f"The time to wait is over, #{number} goes on: outlast wait {number}"
+
+
 def ended_by(error: BaseException, session: "Session") -> int:
     """Say on stderr what ended a command; the exit code. Reraises what click and Python handle themselves."""
     error = sole(error)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -52,6 +53,17 @@ class Root(click.Group):
         command = getattr(import_module(f"outlast.server.cli.commands.{entry.module}"), entry.module)
         assert isinstance(command, click.Command), f"{entry.module} holds the command {entry.module}"
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        known = [command for command, entry in COMMANDS.items() if not entry.hidden]
+        if name and name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            close = [command for command in known if command.startswith(name)] or get_close_matches(name, known, n=1)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # The commands first: that is what most people look for.

@@ -3,6 +3,17 @@ SELECT (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max_running')
      - (SELECT count(*) FROM executions
         WHERE ended_at IS NULL AND (status IN ('running', 'rolling_back') OR claimed_at IS NOT NULL AND status = 'pending'))
 
+-- name: slots
+SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max_running'
+
+-- name: waiting
+SELECT concurrency_key FROM executions WHERE number = ? AND status = 'pending' AND claimed_at IS NULL
+
+-- name: first_of_key
+-- Who has a concurrency key now, or else whom it goes to next.
+SELECT number FROM executions WHERE concurrency_key = ? AND ended_at IS NULL
+ORDER BY status = 'pending' AND claimed_at IS NULL, priority DESC, number LIMIT 1
+
 -- name: held_keys
 -- A parked execution keeps its key though it holds no slot.
 SELECT concurrency_key FROM executions

@@ -59,3 +59,10 @@ SELECT value FROM meta WHERE key = ?
 
 -- name: plan
 SELECT plan, output, leftovers, crc FROM payloads WHERE execution = ?
+
+-- name: output_problem
+-- Told by the event of the end, which is called like the status.
+SELECT json_extract(v.data, '$.output_problem') FROM executions e
+JOIN events v ON v.execution = e.number AND v.kind = e.status
+WHERE e.number = ? AND e.ended_at IS NOT NULL
+ORDER BY v.seq DESC LIMIT 1

@@ -1,24 +1,21 @@
 """`outlast run`: start a workflow, or any command where the settings allow it."""
 
-import json
 import os
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import cast
 
 import click
 
 from outlast.definitions.builtin import COMMAND
-from outlast.definitions.parameters import parse_cli_params
 from outlast.kernel.errors import InvalidInput, NotAllowed
 from outlast.kernel.plan import Json
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.runtime import Runtime, Started
 from outlast.runtime.starting import StartRequest
-from outlast.server.cli.ending import ExitCode, code_of
+from outlast.server.cli.ending import ExitCode, code_of, still_going
 from outlast.server.cli.following import follow
+from outlast.server.cli.giving import asked, given_params, merged, next_step
 from outlast.server.cli.lines import bare
 from outlast.server.cli.live import status_line
 from outlast.server.cli.selecting import Selection
@@ -47,7 +44,12 @@ class RunCommand(click.Command):
 @click.command(cls=RunCommand, short_help="Start a workflow or a command.")
 @click.argument("workflow", required=False)
 @click.option("-p", "--param", "words", multiple=True, metavar="NAME=VALUE", help="A parameter; repeat for more.")
-@click.option("--params", "document", metavar="JSON", help="Parameters as a JSON object.")
+@click.option(
+    "--params",
+    "document",
+    metavar="JSON|@FILE|-",
+    help="Parameters as a JSON object: here, in a file, or on standard input.",
+)
 @click.option(
     "--wait/--detach",
     default=False,
@@ -84,55 +86,39 @@ def run(
     labelled = pairs("--label", labels)
     given = given_params(document)
     if argv is not None:
-        if words or given:
+        if words or document is not None:
             raise click.UsageError("A command has no parameters: write its arguments behind it.", ctx)
         check_command(session, argv)
         workflow = COMMAND.id
         command: dict[str, Json] = {"argv": list[Json](argv), "cwd": os.getcwd()}  # noqa: PTH109 - JSON holds text
         given = command
     assert workflow is not None, "one of the two was given"
-    with session.runtime() as runtime, next_is_show(workflow):
-        params = given | parsed(runtime, workflow, words, given)
-        request = StartRequest(
-            workflow_id=workflow, params=params, idempotency_key=key, labels=labelled or None, client=client()
-        )
-        started = runtime.call(runtime.it.execute, request)
+    with session.runtime() as runtime:
+        started = start(session, runtime, workflow, words, given, key, labelled)
         code = waited(session, runtime, started, seconds) if wait else answered(session, runtime, started)
     ctx.exit(code)
 
 
-@contextmanager
-def next_is_show(workflow: str) -> Generator[None]:
-    """What a workflow takes is shown by a command of its own."""
-    try:
-        yield
-    except InvalidInput as error:
-        if error.next == "list_workflows":
-            error.next = f"outlast workflows show {workflow}"
-        raise
-
-
-def given_params(document: str | None) -> dict[str, Json]:
-    if document is None:
-        return {}
-    try:
-        values: object = json.loads(document)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"--params: is not JSON: {error}.", next='--params \'{"name": "value"}\'') from None
-    if not isinstance(values, dict):
-        raise InvalidInput("--params: must be a JSON object.", next='--params \'{"name": "value"}\'')
-    return cast("dict[str, Json]", values)
-
-
-def parsed(runtime: Opened[Runtime], workflow: str, words: Sequence[str], given: dict[str, Json]) -> dict[str, Json]:
-    """The values of -p, by the types that the workflow declares."""
-    if not words:
-        return {}
+def start(
+    session: Session,
+    runtime: Opened[Runtime],
+    workflow: str,
+    words: Sequence[str],
+    given: dict[str, Json],
+    key: str | None,
+    labels: dict[str, str],
+) -> Started:
+    """Start the workflow with what was given, and asked for at the terminal."""
     definition = runtime.call(runtime.it.workflows.find, workflow).definition
-    values = parse_cli_params(definition, words)
-    if twice := sorted(values.keys() & given.keys()):
-        raise InvalidInput(f"{', '.join(twice)}: given in --params and with -p.", next="give each parameter once")
-    return values
+    params: dict[str, Json] = {}
+    with next_step(definition, params):
+        params |= merged(definition, words, given)
+        if not session.as_json:
+            params |= asked(definition, params)
+        request = StartRequest(
+            workflow_id=workflow, params=params, idempotency_key=key, labels=labels or None, client=client()
+        )
+        return runtime.call(runtime.it.execute, request)
 
 
 def check_command(session: Session, argv: Sequence[str]) -> None:
@@ -227,7 +213,7 @@ def waited(session: Session, runtime: Opened[Runtime], started: Started, seconds
     else:
         screen.note(f"#{number} {execution.workflow_id} {state_words(execution, now(), expected)}")
     if execution.settled is None:
-        screen.note(f"The time to wait is over, #{number} goes on: outlast wait {number}")
+        screen.note(still_going(number))
         return ExitCode.TIMED_OUT
     tidy(session, runtime, execution)
     return code_of(execution.status)

@@ -19,7 +19,7 @@ from outlast.storage.records import Details, Execution
 from outlast.tools.expectations import Expectation, expectation
 from outlast.tools.progress_views import progress_line, tree_lines
 from outlast.tools.readable import visible
-from outlast.tools.texts import expected_end, state_words, step_words
+from outlast.tools.texts import expected_end, leftovers_words, state_words, step_words
 from outlast.tools.views import SECRET, details_view, started_at, status_view
 
 LABEL_WIDTH = 11
@@ -95,7 +95,7 @@ def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[t
             yield "exit code", str(settled.exit_code)
         if settled.signal is not None:
             yield "signal", str(settled.signal) if settled.signal_certain else f"{settled.signal} (likely)"
-    yield "command", shown(list[Json](plan.steps[0].argv))
+    yield program(plan.steps[0].argv)
     yield "directory", visible(plan.steps[0].cwd)
     params = {param.name: SECRET if param.secret else param.value for param in details.params}
     for label, value in (
@@ -106,15 +106,26 @@ def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[t
         ("metadata", execution.metadata),
         ("client", execution.client),
         ("output", details.output),
-        ("still alive", details.leftovers),
     ):
         if value:
             yield label, shown(value)
+    if details.output_problem is not None:
+        yield "output", f"ignored: {visible(details.output_problem)}"
+    if details.leftovers:
+        yield "leftovers", visible(leftovers_words(details.leftovers))
     if execution.retry_of is not None:
         yield "retry of", f"#{execution.retry_of}"
     lines = counted(count.lines, "line") + ("" if count.final else " so far")
     late = f"; {details.late_bytes:,} bytes came after its end and were not kept" if details.late_bytes else ""
     yield "log", lines + late
+
+
+def program(argv: list[str]) -> tuple[str, str]:
+    """What runs, with its label: a text for the shell line by line, else the arguments as JSON."""
+    if len(argv) == 3 and argv[:2] == ["/bin/sh", "-c"]:
+        lines = map(visible, argv[2].rstrip().split("\n"))
+        return "shell", ("\n" + " " * (LABEL_WIDTH + 1)).join(lines)
+    return "command", shown(list[Json](argv))
 
 
 def shown(value: Json) -> str:

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from outlast.server.cli.ending import ExitCode, code_of
+from outlast.server.cli.ending import ExitCode, code_of, still_going
 from outlast.server.cli.following import EVENT_SECONDS, Pace
 from outlast.server.cli.live import status_line
 from outlast.server.cli.session import Session, json_option, pass_session
@@ -43,6 +43,7 @@ def wait(ctx: click.Context, session: Session, handle: str, timeout: str | None)
         else:
             screen.line(f"#{execution.number} {execution.workflow_id} {state_words(execution, now())}")
         if execution.settled is None:
+            screen.note(still_going(execution.number))
             code = ExitCode.TIMED_OUT
         else:
             code = code_of(execution.status)

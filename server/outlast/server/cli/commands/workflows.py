@@ -7,19 +7,21 @@ from pathlib import Path
 import click
 
 from outlast.definitions.catalogue import Catalogue, Found
+from outlast.definitions.discovery import discover
 from outlast.definitions.documents import FORMATS
 from outlast.definitions.executables import Executables
-from outlast.definitions.loading import load_file
+from outlast.definitions.explaining import Finding
+from outlast.definitions.loading import Unloadable, load_file
 from outlast.definitions.model import WorkflowDefinition
-from outlast.definitions.parameter import Parameter
 from outlast.definitions.template import new_workflow
 from outlast.definitions.values import show as shown
 from outlast.kernel.errors import Conflict, InvalidDefinition, InvalidInput
 from outlast.kernel.plan import Json
+from outlast.runtime.cataloguing import SCAN_SECONDS
 from outlast.runtime.runtime import Runtime
 from outlast.server.cli.ending import ExitCode
 from outlast.server.cli.screen import Column
-from outlast.server.cli.session import Opened, Session, json_option, pass_session
+from outlast.server.cli.session import TRIGGER, Opened, Session, json_option, pass_session
 from outlast.server.cli.wording import moment, now
 from outlast.storage.history import Filter
 from outlast.storage.records import Summary
@@ -27,6 +29,7 @@ from outlast.tools.expectations import expectation
 from outlast.tools.readable import visible
 from outlast.tools.texts import usual_words
 from outlast.tools.views import summary_view
+from outlast.tools.workflow_views import parameter_words
 
 COLUMNS = (Column("id"), Column("name"), Column("status"), Column("last"), Column("when"))
 LAST = 3
@@ -147,19 +150,6 @@ def facts(found: Found) -> list[tuple[str, str]]:
     return lines
 
 
-def parameter_words(parameter: Parameter) -> str:
-    """`string, required, one of "a", "b": What it means`"""
-    words = ["secret" if parameter.secret else parameter.type]
-    if parameter.must_be_given:
-        words.append("required")
-    if parameter.default is not None:
-        words.append(f"default {shown(parameter.default)}")
-    if parameter.enum:
-        words.append("one of " + " ".join(shown(value) for value in parameter.enum))
-    text = ", ".join(words)
-    return f"{text}: {visible(parameter.description)}" if parameter.description else text
-
-
 def example(definition: WorkflowDefinition) -> str:
     given = [f"-p {name}=…" for name, parameter in definition.params.items() if parameter.must_be_given]
     return " ".join(["outlast run", definition.id, *given])
@@ -181,28 +171,54 @@ def validate(ctx: click.Context, session: Session, files: tuple[Path, ...]) -> N
     """
     views: list[Json] = []
     wrong = False
+    screen = session.screen
     for path in files:
-        try:
-            definition = checked(session, path)
-        except InvalidDefinition as error:
-            wrong = True
-            views.append({"path": str(path), "workflow_id": None, "problem": error.message})
-            if not session.as_json:
-                session.screen.note(visible_lines(error.message))
+        workflow_id, findings, said = checked(session, path)
+        wrong = wrong or bool(findings)
+        problems: list[Json] = [{"line": one.line, "field": one.field, "message": one.message} for one in findings]
+        views.append({"path": str(path), "workflow_id": workflow_id, "problems": problems})
+        if session.as_json:
+            continue
+        if findings:
+            screen.note(visible_lines(said))
         else:
-            views.append({"path": str(path), "workflow_id": definition.id, "problem": None})
-            if not session.as_json:
-                session.screen.line(f"{visible(str(path))}: ok, workflow {definition.id}")
+            screen.line(visible(said))
     if session.as_json:
-        session.screen.json({"files": views})
+        screen.json({"files": views})
     ctx.exit(ExitCode.USAGE if wrong else ExitCode.DONE)
 
 
-def checked(session: Session, path: Path) -> WorkflowDefinition:
+def checked(session: Session, path: Path) -> tuple[str | None, list[Finding], str]:
+    """The id of the workflow in a file, what is wrong with it, and both in words."""
+    try:
+        definition = definition_in(session, path)
+    except Unloadable as error:
+        return None, error.findings, error.message
+    except InvalidDefinition as error:
+        return None, [Finding(error.message)], error.message
+    if rivalled := rivalled_by(session, path):
+        return definition.id, [rivalled], f"{path}: {rivalled}"
+    return definition.id, [], f"{path}: ok, workflow {definition.id}"
+
+
+def definition_in(session: Session, path: Path) -> WorkflowDefinition:
     """The workflow of a definition file or an executable. Raises InvalidDefinition with everything that is wrong."""
     if path.suffix in FORMATS or not (path.is_file() and os.access(path, os.X_OK)):
         return load_file(path)
     return Executables(environment=os.environ, path=session.settings.path).examine(path)
+
+
+def rivalled_by(session: Session, path: Path) -> Finding | None:
+    """Why a sound file is skipped where it lies: its id belongs to another one."""
+    place = path.absolute()
+    options = session.settings.options(TRIGGER, background=False)
+    if place.parent not in options.directories:
+        return None
+    catalogue = discover(options.directories, allow_command=options.allow_command, seconds=SCAN_SECONDS)
+    for skipped in catalogue.skipped:
+        if skipped.path == place and skipped.workflow_id is not None:
+            return Finding(skipped.reason)
+    return None
 
 
 @workflows.command("new", short_help="Write a workflow file to start from.")
