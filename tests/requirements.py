@@ -9,6 +9,8 @@ REQUIREMENTS = {
     "C1": "MCP server over stdio; tools `execute_workflow`, `get_status`, `get_logs`, `list_execution_history` "
     "route to a runtime.",
     "C2": "The runtime keeps live executions in memory and falls back to aiosqlite persistence for past sessions.",
+    "C3": "Used from Claude Desktop, other MCP-capable agents, and a local inspector for debugging tools; "
+    "`claude_config.example.json` is ready to paste.",
     "C4": "Packages: mcp, aiosqlite, pydantic, anyio; pytest with anyio's own plugin.",
     "C5": "Top level: pyproject.toml, README.md, server, storage, tools, tests, claude_config.example.json.",
     "S0-1": "Record: workflow type, user, input, output, task results, error message, duration, metadata, version.",

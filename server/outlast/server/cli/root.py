@@ -35,6 +35,9 @@ COMMANDS = {
     "cancel": Entry("cancel", "End an execution and all its processes."),
     "workflows": Entry("workflows", "List, show, check and create workflows."),
     "db": Entry("db", "Back up, restore and check the database."),
+    "install": Entry("install", "Put Outlast into an MCP client's configuration."),
+    "uninstall": Entry("uninstall", "Take Outlast out of an MCP client's configuration."),
+    "doctor": Entry("doctor", "Look for what is wrong, and say what to do."),
     "demo": Entry("demo", "Put a few workflows in place to try things with."),
     "seal": Entry("seal", "Move the logs of finished executions into the database.", hidden=True),
 }
