@@ -37,6 +37,8 @@ REQUIREMENTS = {
     "a failed migration leaves the old database usable, with the way back documented.",
     # So far read back by the CLI.
     "S3-21": "An execution started by the CLI is readable through MCP by its handle after everything was restarted.",
+    "S4-16": "docs/: database reference, tool and CLI reference with examples and errors, troubleshooting; "
+    "a test keeps them complete.",
     "X1": "Executions outlive the server, the client and the terminal; "
     "any later server takes them up again with the true exit code.",
     "X2": "Many servers over one database at once, none harming another's executions.",

@@ -17,3 +17,4 @@ def test_the_example_is_ready_to_paste() -> None:
     assert Path(server["command"]).is_absolute()
     assert Path(server["command"]).name == "outlast"
     assert server["args"] == ["serve"]
+    assert {place for place in server["env"]["OUTLAST_PATH"].split(":") if not Path(place).is_absolute()} == set()
