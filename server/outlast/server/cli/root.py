@@ -106,8 +106,8 @@ def outlast(ctx: click.Context, debug: bool, **flags: str | bool | None) -> None
 
     What is started here goes on when this terminal, or this machine's every Outlast server, is gone.
 
-    Exit codes: 0 done, 1 the execution failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the database cannot
-    be used, 124 the time to wait passed.
+    Exit codes: 0 done, 1 the execution failed (doctor: a problem), 2 wrong usage, 3 not found, 4 not allowed, 5 the
+    database cannot be used, 124 the time to wait passed.
     """
     session = ctx.ensure_object(Session)
     session.debug = debug

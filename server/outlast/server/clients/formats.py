@@ -5,9 +5,9 @@ again and compared with what was meant, so that an edit that went wrong is never
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
-Document: TypeAlias = dict[str, Any]
+Document: TypeAlias = dict[str, object]
 Entry: TypeAlias = dict[str, object]
 
 

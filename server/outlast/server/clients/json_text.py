@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from outlast.server.clients.formats import Document, Entry, NotUnderstood, meant
 
@@ -97,7 +97,7 @@ def skip(text: str, start: int) -> int:
     return blank.end() if blank else start
 
 
-def decoded(text: str, start: int) -> tuple[Any, int]:
+def decoded(text: str, start: int) -> tuple[object, int]:
     return DECODER.raw_decode(text, start)
 
 

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
+from outlast.kernel.plan import Json
 from outlast.server.clients.launch import Launch
 from outlast.server.doctor.findings import Finding, ok, problem, warning
 from outlast.tools.readable import visible
@@ -24,7 +25,11 @@ SECONDS = 30.0
 SLOW = 5.0
 """Seconds to the first reply from which people think that a client hangs."""
 EXIT_WITHIN = 5.0
-PROTOCOL = "2025-11-25"
+HELLO: dict[str, Json] = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "outlast doctor", "version": "1"},
+}
 HANDED_ON = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
 """The variables that clients give to servers, whatever else the shell has."""
 
@@ -77,14 +82,18 @@ def converse(command: list[str], env: Mapping[str, str], errors: IO[bytes], seco
     )
     talk = Talk(process, began + seconds)
     try:
-        client = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": {"name": "doctor", "version": "1"}}
-        talk.ask(1, "initialize", client)
+        talk.ask(1, "initialize", HELLO)
         initialized = time.monotonic()
         talk.say({"method": "notifications/initialized"})
-        tools = talk.ask(2, "tools/list", {}).get("tools", [])
+        tools = talk.ask(2, "tools/list", {}).get("tools")
         listed = time.monotonic()
         talk.close()
-        return Spoken(initialized - began, listed - initialized, len(tools), ended=ended(process))
+        return Spoken(
+            initialized - began,
+            listed - initialized,
+            len(tools) if isinstance(tools, list) else 0,
+            ended=ended(process),
+        )
     finally:
         process.kill()
         process.wait()
@@ -117,24 +126,25 @@ class Talk:
                 self._lines.put(line)
         self._lines.put(None)
 
-    def say(self, message: dict[str, Any]) -> None:
+    def say(self, message: dict[str, Json]) -> None:
         try:
             self._to.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
             self._to.flush()
         except BrokenPipeError:
             raise Failed("ended at once") from None
 
-    def ask(self, id: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, id: int, method: str, params: dict[str, Json]) -> dict[str, Json]:
         """The result of a request; what comes in between is not for us."""
         self.say({"id": id, "method": method, "params": params})
         while True:
             message = self._next(method)
             if message.get("id") == id:
-                if "result" not in message:
+                result = message.get("result")
+                if not isinstance(result, dict):
                     raise Failed(f"answers {method} with {json.dumps(message.get('error'))[:300]}")
-                return message["result"]
+                return result
 
-    def _next(self, method: str) -> dict[str, Any]:
+    def _next(self, method: str) -> dict[str, Json]:
         try:
             line = self._lines.get(timeout=max(0.0, self._deadline - time.monotonic()))
         except queue.Empty:
@@ -148,7 +158,7 @@ class Talk:
         if not isinstance(message, dict):
             shown = visible(line.decode("utf-8", "replace").strip()[:100])
             raise Failed(f"writes something else than messages to its output: {shown}")
-        return cast("dict[str, Any]", message)
+        return cast("dict[str, Json]", message)
 
     def close(self) -> None:
         """Say that nothing more will come; the other side may be gone already."""
