@@ -75,7 +75,7 @@ def home(no_settings_from_outside: None, monkeypatch: pytest.MonkeyPatch) -> Ite
     """An empty `$OUTLAST_HOME` of the test's own, which the processes that the test starts inherit.
 
     Its path is short, because the paths of UNIX sockets are limited to about 100 bytes. When a process that
-    names it is still alive five seconds after the test, the test fails and the process is killed.
+    names it is still alive twenty seconds after the test, the test fails and the process is killed.
     """
     home = Home(os.path.realpath(tempfile.mkdtemp(prefix="ol-")))
     home.create()

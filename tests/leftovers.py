@@ -17,7 +17,7 @@ class Leftover(NamedTuple):
     command: str
 
 
-def end_leftovers(home: str, patience: float = 5.0) -> list[str]:
+def end_leftovers(home: str, patience: float = 20.0) -> list[str]:
     """Give the processes of `home` `patience` seconds to end by themselves, then kill what is left.
 
     Returns the command lines of those that had to be killed.

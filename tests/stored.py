@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from outlast.kernel import executions, supervision
+from outlast.kernel.checksums import stamped
 from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Moment
 from outlast.kernel.database import Connection, Database
@@ -83,6 +84,12 @@ def plan_of(
     )
 
 
+def change(connection: Connection, number: int, assignment: str) -> None:
+    """Change an execution's row as no rule would, its checksum included."""
+    with stamped(connection, number):
+        connection.execute(f"UPDATE executions SET {assignment} WHERE number = ?", (number,))
+
+
 class Hands:
     """One process's connection to a home's database, with the rules of the kernel at hand. Time is its own."""
 
@@ -118,6 +125,9 @@ class Hands:
         cursor = self.connection.execute("SELECT * FROM executions WHERE number = ?", (number,))
         (values,) = cursor.fetchall()
         return dict(zip((column[0] for column in cursor.description), values, strict=True))
+
+    def change(self, number: int, assignment: str) -> None:
+        self.write(lambda c: change(c, number, assignment))
 
     def statuses(self) -> dict[int, str]:
         return dict(self.connection.execute("SELECT number, status FROM executions"))

@@ -58,7 +58,8 @@ def test_a_higher_priority_goes_first_and_equal_ones_in_order(hands: Hands) -> N
     hands.limit(1)
     for _ in range(5):
         hands.create()
-    hands.write(lambda c: c.execute("UPDATE executions SET priority = 5 WHERE number IN (3, 4)"))
+    for number in (3, 4):
+        hands.change(number, "priority = 5")
     hands.begin(1)
     order: list[int] = []
     last = 1

@@ -28,8 +28,9 @@ def cancel(hands: Hands, number: int, by: str = "ada") -> executions.Cancelled:
 def test_taking_over_a_claim_is_written_whole(hands: Hands) -> None:
     created = hands.create()
     seen = hands.look(1)
-    assert seen == (1, ExecutionStatus.PENDING, 0, True, None, False, None, 0, seen.plan)
-    assert json.loads(seen.plan)["id"] == created.id
+    assert seen == (1, ExecutionStatus.PENDING, 0, True, None, False, None, 0, None, seen.payload)
+    assert seen.payload.sound()
+    assert json.loads(seen.payload.plan)["id"] == created.id
     assert hands.begin(1) == 1
     row = hands.row(1)
     assert (row["status"], row["epoch"], row["started_at"]) == ("running", 1, hands.now)

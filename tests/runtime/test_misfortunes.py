@@ -5,23 +5,26 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Never
 
 import anyio
 import pytest
 
 from children import wrapper_of
 from outlast.kernel import supervision
+from outlast.kernel.checksums import crc
 from outlast.kernel.clock import Clock, read
-from outlast.kernel.errors import NotFound, StartFailed
+from outlast.kernel.errors import Conflict, NotFound, StartFailed, StoreDamaged, StoreUnreachable
 from outlast.kernel.home import Home
-from outlast.kernel.locks import run_lock_held, run_lock_holder
+from outlast.kernel.locks import RunLock, run_lock_held, run_lock_holder
 from outlast.kernel.process import ProcessId, await_end, identify
-from outlast.kernel.spawning import Launcher
+from outlast.kernel.spawning import Ack, Launcher
 from outlast.kernel.supervision import Seen
 from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime, Started, open_runtime
 from outlast.runtime.starting import StartRequest
 from outlast.storage.history import Filter
+from stored import change
 from waiting import BOUND, until
 
 Run = Callable[..., Awaitable[Started]]
@@ -129,6 +132,54 @@ async def test_an_idle_server_takes_up_what_another_process_left(home: Home, mon
         await until(settled)
 
 
+async def test_a_store_that_fails_while_nothing_is_live_does_not_end_a_server(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outlast.runtime.caretaking.PROBE_EVERY", 0.01)
+    async with open_runtime(Options(home=home, trigger="mcp", background=True)) as runtime:
+        asked = 0
+
+        async def fail() -> int:
+            nonlocal asked
+            asked += 1
+            raise StoreUnreachable("gone for a moment")
+
+        monkeypatch.setattr(runtime.store, "data_version", fail)
+        await until(lambda: asked > 5)
+        monkeypatch.undo()
+        assert (await runtime.history(Filter())).total == 0
+
+
+@pytest.mark.parametrize("failing", ["note_number", "live_row", "get"])
+async def test_what_was_started_is_never_answered_with_an_error_that_hides_it(
+    runtime: Runtime, run: Run, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """An agent that is told "failed" starts it again."""
+
+    def fail(*_args: object) -> Never:
+        raise StoreUnreachable("gone for a moment")
+
+    def no_space(*_args: object) -> Never:
+        raise OSError(28, "No space left on device")
+
+    if failing == "note_number":
+        monkeypatch.setattr(Path, "write_text", no_space)
+    elif failing == "live_row":
+        monkeypatch.setattr(Launcher, "start", lambda *_args: Ack("silent"))
+        monkeypatch.setattr("outlast.runtime.supervisors.reading.live_row", fail)
+    else:
+        monkeypatch.setattr("outlast.runtime.live.reading.execution", fail)
+    handle: str | int | None
+    try:
+        handle = (await run("true")).execution.number
+    except StoreUnreachable as error:
+        handle = error.handle_id
+    monkeypatch.undo()
+    assert handle is not None
+    assert isinstance(handle, str) is (failing == "get")
+    assert (await runtime.wait(handle, BOUND)).status == "completed"
+
+
 async def test_a_bad_row_does_not_end_a_server(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outlast.runtime.caretaking.PROBE_EVERY", 0.05)
     async with open_runtime(Options(home=home, trigger="cli", allow_command=True)) as other:
@@ -174,8 +225,10 @@ async def test_a_cancel_is_remembered_over_any_number_of_takeovers(
     supervisor.signal(CLOCK.boot_id(), signal.SIGSTOP)
     now = CLOCK.now()
     await runtime.store.write(
-        lambda c: c.execute(
-            "UPDATE executions SET cancel_requested_at = ?, cancel_requested_by = 'a test', stopping_at = ?", (now, now)
+        lambda c: change(
+            c,
+            execution.number,
+            f"cancel_requested_at = {now}, cancel_requested_by = 'a test', stopping_at = {now}",
         )
     )
     await kill(supervisor)
@@ -201,11 +254,61 @@ async def test_a_plan_that_cannot_be_read_is_said_and_nothing_is_left_running(
     wrapper = await wrapper_of(home, execution)
     await kill(execution.supervisor)
     plan = Path(home.run(execution.id).plan).read_bytes().replace(b'"format":1', b'"format":99')
-    await runtime.store.write(lambda c: c.execute("UPDATE payloads SET plan = ?", (plan,)))
+    whole = crc(plan, None, None)
+    await runtime.store.write(lambda c: c.execute("UPDATE payloads SET plan = ?, crc = ?", (plan, whole)))
     state = (await runtime.wait(execution.number, BOUND)).settled
     assert state is not None
     assert (state.status, state.reason) == ("lost", "its plan cannot be read by this version of Outlast")
     assert not wrapper.alive(CLOCK.boot_id())
+
+
+async def test_a_start_that_a_power_cut_forgot_is_not_repeated(
+    runtime: Runtime, run: Run, home: Home, tmp_path: Path
+) -> None:
+    """The row that says an attempt was made is durable; the files that say it started may not have been."""
+    execution = await runtime.get((await run("sh", "-c", f"echo x >> {tmp_path}/done; sleep 300")).execution.number)
+    await until((tmp_path / "done").exists)
+    wrapper = await wrapper_of(home, execution)
+    await kill(execution.supervisor)
+    os.killpg(wrapper.pid, signal.SIGKILL)
+    Path(home.run(execution.id).attempt("run", 1).started).unlink()
+    await runtime.store.write(lambda c: c.execute("UPDATE attempts SET pid_boot = 'the boot before'"))
+    state = (await runtime.wait(execution.number, BOUND)).settled
+    assert state is not None
+    assert (state.status, state.reason) == ("lost", "host restarted")
+    assert (tmp_path / "done").read_text() == "x\n"
+
+
+async def test_a_damaged_plan_is_never_run_and_its_copy_mends_it(
+    runtime: Runtime, run: Run, home: Home, tmp_path: Path
+) -> None:
+    """A flipped bit in the database must not change what runs, nor be made good by the next checksum."""
+    go = tmp_path / "go"
+    waiting = await run("sh", "-c", f"until [ -e {go} ]; do sleep 0.02; done; exit 5")
+    execution = await runtime.get(waiting.execution.number)
+    await kill(execution.supervisor)
+    sound = Path(home.run(execution.id).plan).read_bytes()
+    damaged = sound.replace(b"exit 5", b"exit 6")
+    await runtime.store.write(lambda c: c.execute("UPDATE payloads SET plan = ?", (damaged,)))
+    await runtime.reconcile()
+    go.touch()
+    settled = await runtime.wait(execution.number, BOUND)
+    assert settled.settled is not None
+    assert settled.settled.exit_code == 5
+    assert (await runtime.details(settled)).plan == sound
+
+
+async def test_a_plan_damaged_with_its_copy_runs_nothing_and_stays_damaged(
+    runtime: Runtime, run: Run, home: Home
+) -> None:
+    execution = await runtime.get((await run("sleep", "300")).execution.number)
+    await kill(execution.supervisor)
+    await runtime.store.write(lambda c: c.execute("UPDATE payloads SET plan = CAST('{}' AS BLOB)"))
+    Path(home.run(execution.id).plan).write_bytes(b"{}")
+    settled = await runtime.wait(execution.number, BOUND)
+    assert settled.status == "lost"
+    with pytest.raises(StoreDamaged):
+        await runtime.details(settled)
 
 
 async def test_an_empty_start_is_no_verdict_while_somebody_carries_the_marker(
@@ -257,3 +360,21 @@ async def test_a_lost_directory_is_lost_also_for_the_second_supervisor(
     assert state is not None
     assert (state.status, state.reason) == ("lost", "its run directory is gone")
     assert starts.read_text() == "\n"
+
+
+async def test_a_deleted_execution_leaves_no_files_that_a_restore_could_bring_back(
+    runtime: Runtime, run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outlast.runtime.logbooks.EXIT_PATIENCE", 0.0)
+    execution = await runtime.wait((await run("true")).execution.number, BOUND)
+    directory = Path(home.run(execution.id).path)
+    await until(lambda: not run_lock_held(home.run(execution.id).run_lock))
+    lock = RunLock.acquire(home.run(execution.id).run_lock)
+    assert lock is not None
+    assert await runtime.seal(execution)
+    assert directory.exists(), "its supervisor still exits"
+    with pytest.raises(Conflict, match="still being moved"):
+        await runtime.delete(execution.number)
+    lock.release()
+    assert await runtime.delete(execution.number) == execution.id
+    assert not directory.exists()

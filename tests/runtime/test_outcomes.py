@@ -152,7 +152,8 @@ async def test_secrets_reach_the_child_and_nothing_else(
     define(
         "deploy",
         "params:\n  token: {type: string, secret: true}\nenv:\n  TOKEN: ${{ params.token }}\n"
-        "shell: 'echo \"using $TOKEN\"; test ${#TOKEN} = 15'\n",
+        'shell: \'echo "using $TOKEN"; echo "{\\"my $TOKEN\\": [\\"$TOKEN!\\", 7]}" > $OUTLAST_OUTPUT; '
+        '(exec sh -c "sleep 300; : $TOKEN") > /dev/null 2>&1 & test ${#TOKEN} = 15\'\n',
     )
     request = StartRequest(workflow_id="deploy", params={"token": "hunter2-hunter2"})
     started = await runtime.execute(request)
@@ -161,5 +162,11 @@ async def test_secrets_reach_the_child_and_nothing_else(
     assert await text_of(execution) == ["using ***"]
     assert await runtime.seal(execution)
     assert await text_of(await runtime.get(execution.number)) == ["using ***"]
+    details = await runtime.details(execution)
+    assert details.output == {"my ***": ["***!", 7]}
+    assert any("***" in str(left) for left in details.leftovers)
+    for left in details.leftovers:
+        assert isinstance(left, dict)
+        os.kill(int(str(left["pid"])), signal.SIGKILL)
     told = [path for path in Path(home.root).rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
     assert told == []

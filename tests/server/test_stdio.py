@@ -1,5 +1,6 @@
 """Lines in, lines out: the wire alone."""
 
+import json
 import os
 import threading
 
@@ -51,6 +52,19 @@ def test_an_answer_that_cannot_be_written_becomes_an_error() -> None:
     message = parsed(line)
     assert message.model_dump(by_alias=True)["id"] == 7
     assert message.model_dump(by_alias=True)["error"]["code"] == -32603
+
+
+@pytest.mark.parametrize("id", ["\ud800", "a\udfff", True, 1.5, None, [1], {"a": 1}])
+def test_an_id_that_no_answer_can_carry_is_answered_without(id: object) -> None:
+    line = json.dumps({"jsonrpc": "2.0", "id": id, "method": 7}).encode()
+    message = json.loads(encoded(parsed(line)))
+    assert message["error"]["code"] == -32600
+    assert message["id"] is None
+
+
+def test_an_answer_to_an_id_that_cannot_be_written_is_still_an_answer() -> None:
+    message = JSONRPCResponse.model_construct(jsonrpc="2.0", id="\ud800", result={})
+    assert json.loads(encoded(message))["id"] is None
 
 
 @pytest.mark.parametrize("text", ["\u2028", "\x85", "a\nb", "\U0001f680"])

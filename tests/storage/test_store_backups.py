@@ -8,15 +8,16 @@ from pathlib import Path
 
 import anyio
 import pytest
+from store_work import create
 
 from outlast.kernel import backups, executions
 from outlast.kernel.database import Connection, Database, StoreConnection
-from outlast.kernel.errors import InvalidInput, NotFound, OutlastError
+from outlast.kernel.errors import InvalidInput, NotFound, OutlastError, StoreUnreachable
 from outlast.kernel.home import Home
 from outlast.storage import maintenance, reading
 from outlast.storage.history import Filter, page
 from outlast.storage.maintenance import backup, check, examine, restore
-from outlast.storage.store import Store
+from outlast.storage.store import Store, open_store
 from stored import Hands, plan_of, processes
 
 
@@ -142,3 +143,23 @@ def test_missing_rows_are_reported(hands: Hands) -> None:
     problems = hands.read(examine).problems
     assert f"#{number}: its payload is missing" in problems
     assert any(f"row {number} of executions refers to a missing row of users" in problem for problem in problems)
+
+
+@pytest.mark.requirement("S3-14")
+async def test_a_store_that_is_open_goes_on_with_the_database_put_in_its_damaged_one_s_place(
+    home: Home, store: Store
+) -> None:
+    kept = await create(store, plan_of())
+    path = await backup(store, None)
+    lost = await create(store, plan_of(at=kept.number + 1_700_000_001_000_000))
+    version = await store.data_version()
+    await anyio.to_thread.run_sync(maintenance.set_aside, home, path)
+    with pytest.raises(StoreUnreachable, match="no longer the file"):
+        await store.read(lambda c: reading.number_of(c, kept.number))
+    async with open_store(home) as other:
+        await restore(other, path)
+    assert await store.read(lambda c: reading.number_of(c, kept.number)) == kept.number
+    with pytest.raises(NotFound):
+        await store.read(lambda c: reading.number_of(c, lost.number))
+    assert await store.data_version() != version
+    assert (await create(store, plan_of(at=1_700_000_002_000_000))).number == lost.number + 1

@@ -43,7 +43,7 @@ def many(hands: Hands) -> Hands:
         elif n % 6 == 3:
             hands.settle(n, FAILED)
         elif n % 6 == 0 and n % 12 == 0:
-            hands.write(lambda c, n=n: c.execute("UPDATE executions SET claimed_at = NULL WHERE number = ?", (n,)))
+            hands.change(n, "claimed_at = NULL")
             hands.write(lambda c, n=n: executions.cancel(c, n, "ada", hands.tick()))
     return hands
 

@@ -19,7 +19,7 @@ from outlast.kernel.plan import Plan
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage import maintenance, reading
 from outlast.storage.maintenance import Restored, examine
-from stored import Hands, hands_on, plan_of
+from stored import Hands, hands_on, plan_of, quick_home
 
 
 @contextmanager
@@ -140,6 +140,35 @@ def test_what_only_its_run_directory_knows_is_put_back_in_with_its_number(backed
     assert hands.begin(number) == 1
     assert backed.problems() == ()
     assert backed.restore(path).reinserted == (number,)
+
+
+def test_one_whose_number_is_another_s_by_now_is_put_back_in_with_a_new_one(backed: Backed) -> None:
+    """A run directory that says #1 is no reason to lose either of the two."""
+    hands = backed.hands
+    taken = hands.run()
+    backup = backed.backup()
+    other = plan_of(at=hands.tick())
+    directory = run_directory(hands.home, other, taken)
+    restored = backed.restore(backup)
+    assert restored.reinserted == (taken + 1,)
+    assert reading.number_of(hands.connection, other.id) == taken + 1
+    assert Path(directory, "number").read_text() == f"{taken + 1}\n"
+
+
+def test_a_backup_of_another_home_takes_nobody_s_place(backed: Backed, tmp_path: Path) -> None:
+    hands = backed.hands
+    hands.run()
+    with quick_home() as home, hands_on(home) as elsewhere:
+        elsewhere.run()
+        elsewhere.run()
+        foreign = Path(backups.take(elsewhere.connection, home, "manual"))
+        with pytest.raises(Conflict, match="another home"):
+            backed.restore(foreign)
+        assert list(hands.statuses()) == [1]
+        with quick_home() as empty, hands_on(empty) as moved:
+            database = moved.database
+            maintenance.put_back(database, moved.connection, foreign, moved.now)
+            assert list(moved.statuses()) == [1, 2]
 
 
 def test_what_it_retried_may_be_gone(backed: Backed) -> None:

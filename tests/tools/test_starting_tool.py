@@ -18,12 +18,14 @@ Define = Callable[[str, str], Path]
 
 
 @pytest.mark.requirement("C1")
-async def test_a_started_workflow_is_named_by_its_handle(agent: Agent, define: Define) -> None:
-    define("greet", "params:\n  name: {type: string}\nrun: [echo, 'hello ${{ params.name }}']\n")
+async def test_a_started_workflow_is_named_by_its_handle(agent: Agent, define: Define, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    define("greet", f"params:\n  name: {{type: string}}\nshell: 'until [ -e {go} ]; do sleep 0.02; done'\n")
     started = await agent.call("execute_workflow", workflow_id="greet", params={"name": "sam"})
     assert started.data.keys() == {"handle_id", "number", "workflow_id", "status", "reason", "already_existed"}
     assert (started.data["number"], started.data["workflow_id"]) == (1, "greet")
     assert started.text.splitlines() == ["#1 greet started (handle 1).", "next: get_status(1, wait_seconds=45)"]
+    go.touch()
     for handle in (1, "1", "#1", started.data["handle_id"]):
         status = await agent.call("get_status", handle_id=handle, wait_seconds=30)
         assert (status.data["number"], status.data["status"]) == (1, "completed")
@@ -155,8 +157,10 @@ async def test_giving_up_a_call_does_not_end_what_it_started(agent: Agent) -> No
 
 
 async def test_an_error_after_the_start_names_the_execution(
-    server: MCPServer[Runtime], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: MCPServer[Runtime], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    go = tmp_path / "go"
+    argv = ["/bin/sh", "-c", f"until [ -e {go} ]; do sleep 0.02; done"]
     failures = iter((StoreBusy("Somebody else writes.", next="try again"), RuntimeError("a secret path")))
 
     async def outcomes(self: Runtime, workflow_id: str) -> None:
@@ -167,7 +171,9 @@ async def test_an_error_after_the_start_names_the_execution(
         agent = Agent(client)
         codes: list[str] = []
         for _ in range(2):
-            answer = await agent.call("execute_workflow", workflow_id="command", params={"argv": ["true"]})
+            go.unlink(missing_ok=True)
+            answer = await agent.call("execute_workflow", workflow_id="command", params={"argv": argv})
+            go.touch()
             assert answer.is_error
             assert "secret" not in answer.text
             codes.append(answer.data["code"])

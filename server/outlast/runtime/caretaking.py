@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from outlast.kernel.errors import OutlastError
+from outlast.kernel.errors import OutlastError, StoreError
 from outlast.runtime.observer import Observer
 
 LOG = logging.getLogger(__name__)
@@ -63,5 +63,8 @@ class Caretaker:
         while not news.is_set():
             with anyio.move_on_after(PROBE_EVERY):
                 await news.wait()
-            if await self._observer.store.data_version() != version:
-                return
+            try:
+                if await self._observer.store.data_version() != version:
+                    return
+            except StoreError:
+                return  # whoever looks next says what is wrong with it

@@ -3,6 +3,7 @@ from under a live execution."""
 
 import compileall
 import hashlib
+import os
 import py_compile
 import shutil
 import sys
@@ -66,7 +67,10 @@ class Library:
         removed: list[str] = []
         for path in self._root.iterdir():
             if path.name not in used | {self.name} and not being_written(path):
-                shutil.rmtree(path, ignore_errors=True)
+                # Aside first: half of a library must never be found under its name.
+                aside = path if path.name.endswith(ASIDE) else path.with_name(f"{path.name}.{os.getpid()}{ASIDE}")
+                path.rename(aside)
+                shutil.rmtree(aside, ignore_errors=True)
                 removed.append(path.name)
         return removed
 

@@ -110,6 +110,17 @@ class Logbooks:
 
         return await anyio.to_thread.run_sync(work)
 
+    async def remove_files(self, execution_id: str) -> bool:
+        """Remove what is left of a run directory whose log is in the store; False while its supervisor still exits."""
+        run = self._home.run(execution_id)
+
+        def work() -> bool:
+            if not Path(run.path).exists():
+                return True
+            return free_within(run.run_lock, EXIT_PATIENCE) and remove_run_directory(run)
+
+        return await anyio.to_thread.run_sync(work)
+
     async def seal_all(self) -> int:
         """Seal every settled execution's log that is not in the store yet, and full blocks of live ones; how many
         those are."""

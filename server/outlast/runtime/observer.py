@@ -117,8 +117,8 @@ class Observer:
     async def delete(self, handle: str | int) -> str:
         """Delete a settled execution with everything that belongs to it; its id. Conflict while it is live."""
         execution = await self.get(handle)
-        if execution.settled is not None and execution.log_lines is None and not await self.seal(execution):
-            # Deleted now, its run directory would stay behind for ever.
+        if execution.settled is not None and not await self._all_in_store(execution):
+            # Deleted now, its run directory would stay behind, secrets included, and a restore would bring it back.
             raise Conflict(
                 f"#{execution.number} is over, but its log is still being moved into the store.",
                 code="execution_is_sealing",
@@ -126,6 +126,10 @@ class Observer:
                 handle_id=execution.id,
             )
         return await self.store.write(lambda c: executions.delete(c, execution.number))
+
+    async def _all_in_store(self, execution: Execution) -> bool:
+        sealed = execution.log_lines is not None or await self.seal(execution)
+        return sealed and await self._logbooks.remove_files(execution.id)
 
     async def reconcile(self) -> int:
         """See to it that everything that is not over has a supervisor or a place in the queue; how many those are."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from outlast.kernel import executions
-from outlast.kernel.errors import InvalidInput
+from outlast.kernel.errors import InvalidInput, OutlastError
 from outlast.runtime.caretaking import Caretaker
 from outlast.runtime.cataloguing import Workflows
 from outlast.runtime.library import Library
@@ -38,11 +38,16 @@ class Runtime(Observer):
     async def execute(self, request: StartRequest) -> Started:
         """Start a workflow. Returns when its child runs, or when it is known why not, or when it is queued.
 
-        Raises InvalidInput, NotFound, NotAllowed, Conflict or a StoreError; then nothing was started.
+        Raises InvalidInput, NotFound, NotAllowed, Conflict or a StoreError; then nothing was started, unless the
+        error has a handle: that execution exists.
         """
         created = await self._starter.start(request)
         self.caretaker.wake()
-        return Started(await self._live.get(created.number), created.already_existed)
+        try:
+            return Started(await self._live.get(created.number), created.already_existed)
+        except OutlastError as error:
+            error.handle_id = created.id  # it was started, whatever the store says now
+            raise
 
     async def get(self, handle: str | int) -> Execution:
         execution = await super().get(handle)

@@ -1,5 +1,6 @@
 """Starting an execution: from a request to a durable row with a live child behind it."""
 
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
 from outlast.storage.store import Store
 
+LOG = logging.getLogger(__name__)
 MAX_KEY = 200
 
 
@@ -128,6 +130,7 @@ class Starter:
         if created.already_existed:
             await anyio.to_thread.run_sync(remove, run)
             return created
+        # From here on it exists: whatever goes wrong is no reason to say that it does not.
         await anyio.to_thread.run_sync(note_number, run, created.number)
         await self._supervisors.start_all(created.claimed)
         return created
@@ -144,7 +147,11 @@ def make_run_directory(run: RunDirectory, plan: Plan, secrets: Secrets) -> None:
 
 
 def note_number(run: RunDirectory, number: int) -> None:
-    Path(run.number).write_text(f"{number}\n")
+    """Leave the number in the run directory; where that fails, the supervisor does it."""
+    try:
+        Path(run.number).write_text(f"{number}\n")
+    except OSError as error:
+        LOG.warning("#%d: its number could not be noted: %s", number, error)
 
 
 def remove(run: RunDirectory) -> None:

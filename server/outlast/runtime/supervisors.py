@@ -44,11 +44,18 @@ class Supervisors:
     async def start(self, claim: Claim) -> Ack:
         """Start a claimed execution's supervisor and wait for its word; one that dies without it is replaced once.
 
-        After that the next reconciling takes over, in its own rhythm.
+        After that, and after an error of the store, the next reconciling takes over, in its own rhythm.
         """
         ack = await self._start(claim)
         if ack.result != "silent":
             return ack
+        try:
+            return await self._start_again(claim, ack)
+        except OutlastError as error:
+            LOG.warning("#%d: %s", claim.number, error)
+            return ack
+
+    async def _start_again(self, claim: Claim, ack: Ack) -> Ack:
         row = await self._store.read(lambda c: reading.live_row(c, claim.number))
         if row is None or not await anyio.to_thread.run_sync(self._orphaned, row):
             return ack

@@ -147,8 +147,14 @@ def parsed(line: bytes) -> JSONRPCMessage:
     except (ValueError, RecursionError):
         return refused(PARSE_ERROR, "not JSON")
     given = cast("dict[str, object]", content).get("id") if isinstance(content, dict) else None
-    known = given if isinstance(given, int | str) and not isinstance(given, bool) else None
-    return refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", known)
+    return refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", usable_id(given))
+
+
+def usable_id(value: object) -> RequestId | None:
+    """What names a request in its answer: a whole number, or a text that UTF-8 can carry; None for anything else."""
+    if isinstance(value, str):
+        return None if any(0xD800 <= ord(c) <= 0xDFFF for c in value) else value
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def refused(code: int, message: str, id: RequestId | None = None) -> JSONRPCError:
@@ -162,7 +168,7 @@ def encoded(message: JSONRPCMessage) -> bytes:
         return text.encode() + b"\n"
     except (PydanticSerializationError, UnicodeEncodeError):
         log.exception("a message could not be written")
-        id = getattr(message, "id", None)
+        id = usable_id(getattr(message, "id", None))
         return encoded(refused(INTERNAL_ERROR, "the answer could not be written", id))
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from outlast.kernel import supervision
 from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Clock, Moment, elapsed, read
-from outlast.kernel.errors import StartFailed
 from outlast.kernel.home import RunDirectory
 from outlast.kernel.marks import MarkWriter
-from outlast.kernel.plan import Plan, Secrets
+from outlast.kernel.plan import Json, Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
 from outlast.kernel.spawning import Ack, Launcher
 from outlast.kernel.status import ExecutionStatus
@@ -22,9 +21,11 @@ from outlast.supervisor.files import modified_at
 from outlast.supervisor.following import follow
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
+from outlast.supervisor.masking import masked_object
 from outlast.supervisor.recorder import Recorder
 from outlast.supervisor.requests import Requests
 from outlast.supervisor.stopping import Stopping
+from outlast.supervisor.succession import start_next
 from outlast.supervisor.tree import Tree
 from outlast.supervisor.verdict import leave_if_gone, read_outcome, write_outcome
 
@@ -69,6 +70,7 @@ class Execution:
         self._attempt = Attempt(run, plan, self._secrets, step_no=1, number=1, clock=clock)
         self._requests = Requests(recorder, loop, self._cancel, self._stand_down)
         self._child: ProcessId | None = None
+        self._seen_alive = self._spawned = False
         self._wait_status: int | None = None
         self._cause: tuple[ExecutionStatus, str] | None = None
         self._stopping: Stopping | None = None
@@ -124,8 +126,16 @@ class Execution:
             self._cancel(by)
         elif self._seen.stopping:
             self._stop_for(ExecutionStatus.TIMEOUT, timed_out(self._limit()))
+        elif self._start_forgotten():
+            self._settle(Outcome(ExecutionStatus.LOST, "host restarted"))
         else:
             self._go_on()
+
+    def _start_forgotten(self) -> bool:
+        """Whether an attempt was recorded in an earlier boot and its files know of no start: a power cut may have
+        taken them, and to start again could do its work twice."""
+        attempted = self._seen.attempted_boot
+        return attempted not in (None, self._clock.boot_id()) and self._attempt.seal_start()
 
     def _settle_again(self, verdict: Outcome) -> None:
         """An earlier supervisor had seen the end and could not say so any more."""
@@ -194,10 +204,12 @@ class Execution:
             # E2BIG, EAGAIN, ENOSPC …: nothing runs.
             self._settle(Outcome(ExecutionStatus.FAILED, f"the command could not be started: {error.strerror}"))
             return
+        self._spawned = True
         self._follow(identify_child(pid, self._clock))
 
     def _follow(self, child: ProcessId) -> None:
         self._child = child
+        self._seen_alive = child.alive(self._clock.boot_id())
         self._attempt.make_spools()
         self._follow_spools()
         if not self._recorded:  # adopted, or put back into a restored store
@@ -210,8 +222,8 @@ class Execution:
         follow(child, self._loop, self._clock, self._child_ended)
 
     def _recorded_child(self, child: ProcessId) -> None:
-        # One that has ended already is told of when that is durable.
-        if not self._settling:
+        # One that has ended already is told of when that is durable; of one that was just started nobody waits for it.
+        if not self._settling and (self._spawned or child.alive(self._clock.boot_id())):
             self._say(Ack("running", child.pid))
 
     def _follow_spools(self) -> None:
@@ -238,8 +250,14 @@ class Execution:
             self._wait_status = None
             self._follow(started.process)
             return
+        if started is not None and not started.sealed and started.process is None and not self._stopping_or_settling():
+            # Somebody claimed the start and has not named itself: another wrapper just before it runs the command,
+            # or ours on a full disk. Time and the process table tell.
+            self._child = None
+            self._go_on()
+            return
         self._ended = True
-        if self._cause is not None or self._settling:
+        if self._stopping_or_settling():
             return  # whoever stops it settles when nothing is left
         assert self._child is not None, "it has ended"
         outcome = outcomes.of_end(
@@ -255,6 +273,9 @@ class Execution:
             self._stopping.at_once()
         else:
             self._settle(outcome)
+
+    def _stopping_or_settling(self) -> bool:
+        return self._cause is not None or self._settling
 
     # Stopping
 
@@ -288,7 +309,14 @@ class Execution:
         assert self._cause is not None, "only called while stopping"
         status, reason = self._cause
         before = Outcome(status, f"{reason} before it started")
-        if self._child is None and self._attempt.seal_start():
+        try:
+            sealed = self._child is None and self._attempt.seal_start()
+        except OSError as error:
+            log(f"stopping: {error}")
+            leave_if_gone(self._run.home)
+            self._loop.after(RETRY_DISK, self._stop)
+            return
+        if sealed:
             self._settle(before)
             return
         started = self._attempt.started()
@@ -310,7 +338,7 @@ class Execution:
 
     def _tree(self) -> Tree:
         paths = [self._attempt.spool_path(spool) for spool in self._attempt.spools]
-        return Tree(self._plan.id, self._child, paths, self._clock)
+        return Tree(self._plan.id, self._child, paths, self._clock, seen_alive=self._seen_alive)
 
     # Settling
 
@@ -330,10 +358,19 @@ class Execution:
             return
         output, problem = self._attempt.output()
         leftovers = self._tree().leftovers() if self._cause is None and self._child is not None else None
-        ending, moment = Ending(output, problem, leftovers), self._end_moment()
+        ending, moment = self._ending(output, problem, leftovers), self._end_moment()
         self._recorder.write(
             lambda c: supervision.settle(c, self._seen, self._epoch, outcome, ending, moment), self._settled
         )
+
+    def _ending(
+        self, output: dict[str, Json] | None, problem: str | None, leftovers: list[dict[str, Json]] | None
+    ) -> Ending:
+        """What is recorded beside the outcome, without the values of secrets."""
+        secrets = self._secrets.mask
+        kept = None if output is None else masked_object(output, secrets)
+        left = None if leftovers is None else [masked_object(one, secrets) for one in leftovers]
+        return Ending(kept, problem, left)
 
     def _end_moment(self) -> Moment:
         """Now; or when the exit code was recorded, where nobody was there to see it."""
@@ -345,11 +382,7 @@ class Execution:
 
     def _settled(self, claims: list[Claim] | None) -> None:
         # None: the row is gone, or another epoch's. Whoever restores it finds the verdict in the run directory.
-        for claim in claims or []:
-            try:
-                self._launcher.spawn(self._run.home.run(claim.id), None)
-            except (StartFailed, OSError) as error:
-                log(f"#{claim.number}: {error}")
+        start_next(self._launcher, self._run.home, claims)
         self._say(Ack("over"))
         self.over = True
 

@@ -3,7 +3,7 @@
 import os
 
 from outlast.kernel.clock import Clock
-from outlast.kernel.process import ProcessId
+from outlast.kernel.process import ProcessId, open_pidfd
 from outlast.supervisor.loop import Callback, Loop
 
 POLL = 0.2
@@ -13,13 +13,9 @@ POLL = 0.2
 def follow(process: ProcessId, loop: Loop, clock: Clock, ended: Callback) -> None:
     """Call `ended` once, on the loop, when exactly this process is dead; soon when it is already."""
     boot_id = clock.boot_id()
-    if not hasattr(os, "pidfd_open"):
+    pidfd = open_pidfd(process.pid)
+    if pidfd is None:
         poll(process, boot_id, loop, ended)
-        return
-    try:
-        pidfd = os.pidfd_open(process.pid)
-    except OSError:
-        loop.after(0, ended)
         return
     if not process.alive(boot_id):
         os.close(pidfd)
@@ -38,4 +34,4 @@ def poll(process: ProcessId, boot_id: str, loop: Loop, ended: Callback) -> None:
     if process.alive(boot_id):
         loop.after(POLL, lambda: poll(process, boot_id, loop, ended))
     else:
-        ended()
+        loop.after(0, ended)

@@ -11,6 +11,9 @@ from outlast.kernel.clock import Clock
 
 Callback = Callable[[], None]
 
+LONGEST_PATIENCE = 3_600_000
+"""ms of one wait."""
+
 
 class Timer:
     """A callback at a time; cancelled ones are skipped when their time comes."""
@@ -84,7 +87,8 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return None
-        return max(0, (self._timers[0][0] - self._clock.boottime()) // 1000 + 1)
+        # Not longer than poll can wait, which is less than a timeout may be.
+        return min(LONGEST_PATIENCE, max(0, (self._timers[0][0] - self._clock.boottime()) // 1000 + 1))
 
     def _woken(self) -> None:
         try:

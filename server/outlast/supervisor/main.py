@@ -73,10 +73,10 @@ def supervise(run: RunDirectory, lock: RunLock, *, acknowledged: bool) -> None:
             file.write(f"{found.number}\n")
     launcher = Launcher(sys.executable, sys.path[0])
     try:
-        plan = plan_of(run, found)
+        found, plan = plan_of(run, found)
     except (ValueError, TypeError, KeyError) as error:
         log(f"the plan cannot be read: {error}")
-        abandon(run, found, me, recorder, loop, clock)
+        abandon(run, found, me, recorder, loop, clock, launcher)
         finish(Ack("over"), acknowledged)
         return
     execution = Execution(
@@ -108,16 +108,23 @@ def reason_not_to(seen: supervision.Seen) -> str | None:
     return None
 
 
-def plan_of(run: RunDirectory, seen: supervision.Seen) -> Plan:
-    """The plan as the store has it; the file beside it is mended where it is missing or different."""
+def plan_of(run: RunDirectory, seen: supervision.Seen) -> tuple[supervision.Seen, Plan]:
+    """The plan as it was frozen: as the store has it, and the file beside it is mended where it is missing or
+    different; from that file where the store's bytes are damaged. Raises ValueError where both are."""
     try:
         with open(run.plan, "rb") as file:
-            same = file.read() == seen.plan
+            beside = file.read()
     except FileNotFoundError:
-        same = False
-    if not same:
-        write_durably(run.plan, seen.plan)
-    return decode_plan(seen.plan)
+        beside = b""
+    if seen.payload.sound():
+        if beside != seen.payload.plan:
+            write_durably(run.plan, seen.payload.plan)
+        return seen, decode_plan(seen.payload.plan)
+    log("the plan in the store is damaged")
+    seen = seen._replace(payload=seen.payload.with_plan(beside))
+    if not seen.payload.sound():
+        raise ValueError("it is damaged in the store, and so is its copy")
+    return seen, decode_plan(beside)
 
 
 def secrets_of(run: RunDirectory) -> Secrets | None:

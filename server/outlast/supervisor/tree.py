@@ -5,8 +5,9 @@ import signal
 import sys
 
 from outlast.kernel.clock import Clock
+from outlast.kernel.ids import is_id
 from outlast.kernel.plan import Json
-from outlast.kernel.process import ProcessId, descendants
+from outlast.kernel.process import ProcessId, descendants, stat
 from outlast.supervisor.log import log
 
 if sys.platform == "linux":
@@ -21,9 +22,13 @@ class Tree:
     a nested `outlast run` is an execution of its own.
     """
 
-    def __init__(self, execution_id: str, leader: ProcessId | None, spools: list[str], clock: Clock) -> None:
+    def __init__(
+        self, execution_id: str, leader: ProcessId | None, spools: list[str], clock: Clock, *, seen_alive: bool = False
+    ) -> None:
+        """`leader`: of the attempt's group. `seen_alive`: this supervisor has seen exactly that process alive."""
         self._execution_id = execution_id
         self._leader = leader
+        self._seen_alive = seen_alive
         self._spools = set(spools)
         self._clock = clock
         self._refused: set[ProcessId] = set()
@@ -35,6 +40,7 @@ class Tree:
         table = list(processes())
         below = descendants(own, table, self._spared)
         holding = writers(self._spools) if holders else set[int]()
+        group = self._group(boot_id)
         found: list[ProcessId] = []
         for entry in table:
             if entry.pid == own:
@@ -45,7 +51,7 @@ class Tree:
                 marker_of(entry.pid) == self._execution_id
                 or entry.pid in below
                 or entry.pid in holding
-                or self._in_group(entry.group, boot_id)
+                or entry.group == group
             ):
                 found.append(ProcessId(entry.pid, entry.start, boot_id))
         return found
@@ -74,9 +80,17 @@ class Tree:
     def _spared(self, pid: int) -> bool:
         """Whether a process belongs to another execution; then what it started does too."""
         marker = marker_of(pid)
-        return marker is not None and marker != self._execution_id
+        return marker is not None and marker != self._execution_id and is_id(marker)
 
-    def _in_group(self, group: int, boot_id: str) -> bool:
-        # A group's number is given to no other process while any member lives; the caller only asks of a group
-        # whose leader it has verified.
-        return self._leader is not None and self._leader.boot_id == boot_id and group == self._leader.pid
+    def _group(self, boot_id: str) -> int | None:
+        """The number of the attempt's process group, None where that number may be somebody else's by now.
+
+        While any member lives no other process gets the number. So it is the attempt's while its leader is there,
+        and afterwards for whoever saw the leader alive; a pid read from a file proves nothing.
+        """
+        leader = self._leader
+        if leader is None or leader.boot_id != boot_id:
+            return None
+        entry = stat(leader.pid)
+        ours = self._seen_alive if entry is None else entry.start == leader.start
+        return leader.pid if ours else None

@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.home import Home, sync_directory
@@ -61,6 +63,24 @@ def copy(connection: sqlite3.Connection, path: str) -> None:
     finally:
         os.close(fd)
     sync_directory(os.path.dirname(path) or ".")
+
+
+@contextmanager
+def workshop(home: Home, copy: sqlite3.Connection) -> Generator[sqlite3.Connection]:
+    """A copy of a backup to work on, with the rules that a database of ours has; removed afterwards."""
+    os.makedirs(home.backups, mode=0o700, exist_ok=True)
+    path = f"{home.backups}/restoring-{os.getpid()}.tmp"
+    os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    made = sqlite3.connect(path, isolation_level=None)
+    try:
+        copy.backup(made)
+        # Nothing of it has to survive: its content does, once it is in the database.
+        for pragma in ("journal_mode = MEMORY", "synchronous = OFF", "foreign_keys = ON", "trusted_schema = OFF"):
+            made.execute(f"PRAGMA {pragma}")
+        yield made
+    finally:
+        made.close()
+        os.unlink(path)
 
 
 def listed(home: Home, kind: str) -> list[str]:

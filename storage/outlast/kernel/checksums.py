@@ -2,6 +2,8 @@
 
 import sqlite3
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.queries import load
@@ -17,16 +19,31 @@ def crc(*values: Value) -> int:
 
 
 def stamp(connection: sqlite3.Connection, number: int) -> None:
-    """Renew an execution row's checksum; every rule that changes the row ends with it."""
+    """Give a new execution row its checksum; rules that change one do it inside `stamped`."""
     facts = connection.execute(SQL["facts"], (number,)).fetchone()
     if facts is not None:
         connection.execute(SQL["stamp"], (crc(*facts[1:]), number))
 
 
+@contextmanager
+def stamped(connection: sqlite3.Connection, number: int) -> Generator[None]:
+    """Change an execution row inside: its checksum follows. One that did not match before stays wrong, so that no
+    write makes damage pass for a fact."""
+    sound = is_sound(connection, number)
+    yield
+    if sound:
+        stamp(connection, number)
+
+
+def is_sound(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether an execution's row is what was written. One that is not there has nothing wrong."""
+    facts = connection.execute(SQL["facts"], (number,)).fetchone()
+    return facts is None or crc(*facts[1:]) == facts[0]
+
+
 def check_execution(connection: sqlite3.Connection, number: int) -> None:
     """Raise StoreDamaged where an execution's row is not what was written."""
-    facts = connection.execute(SQL["facts"], (number,)).fetchone()
-    if facts is not None and crc(*facts[1:]) != facts[0]:
+    if not is_sound(connection, number):
         raise damaged(number, "its row")
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from typing import NamedTuple
 
 from outlast.kernel import events
-from outlast.kernel.checksums import stamp
+from outlast.kernel.checksums import is_sound, stamped
 from outlast.kernel.ids import format_id
 from outlast.kernel.queries import load
 
@@ -31,8 +31,8 @@ def claim_next(connection: sqlite3.Connection, now: int) -> list[Claim]:
     """
     claimed = next_in_queue(connection)
     for number, _ in claimed:
-        connection.execute(SQL["claim"], (now, now, number))
-        stamp(connection, number)
+        with stamped(connection, number):
+            connection.execute(SQL["claim"], (now, now, number))
     return claimed
 
 
@@ -46,6 +46,8 @@ def next_in_queue(connection: sqlite3.Connection) -> list[Claim]:
     for number, raw_id, key in connection.execute(SQL["queue"]):
         if key is not None and key in held:
             continue
+        if not is_sound(connection, number):
+            continue  # nobody may act on a damaged row, and it must not keep the others waiting
         held.add(key)
         following.append(Claim(number, format_id(raw_id)))
         if len(following) == free:
@@ -64,11 +66,11 @@ def reclaim(connection: sqlite3.Connection, number: int, seen: int, now: int) ->
         return []
     raw_id, claims = row
     if claims >= MAX_CLAIMS:
-        connection.execute(SQL["give_up"], {"number": number, "now": now})
-        connection.execute(SQL["give_up_steps"], {"number": number, "now": now})
-        events.record(connection, number, now, "failed", data={"reason": "never started"})
-        stamp(connection, number)
+        with stamped(connection, number):
+            connection.execute(SQL["give_up"], {"number": number, "now": now})
+            connection.execute(SQL["give_up_steps"], {"number": number, "now": now})
+            events.record(connection, number, now, "failed", data={"reason": "never started"})
         return claim_next(connection, now)
-    connection.execute(SQL["reclaim"], (now, now, number))
-    stamp(connection, number)
+    with stamped(connection, number):
+        connection.execute(SQL["reclaim"], (now, now, number))
     return [Claim(number, format_id(raw_id))]

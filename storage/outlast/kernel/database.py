@@ -78,9 +78,10 @@ class Database:
                 raise
             return connection
 
-    def read(self, connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run all statements of a query against the same state of the database."""
+    def read(self, connection: StoreConnection, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run all statements of a query against the same state of the database, and never of a file moved away."""
         with translated(self.home.database):
+            self.check_file(connection)
             connection.execute("BEGIN")
             try:
                 return query(connection)
@@ -121,16 +122,27 @@ class Database:
 
     def check_file(self, connection: StoreConnection) -> None:
         """Raise StoreUnreachable where the database or its WAL was deleted or replaced since it was opened."""
-        if (identity(self.home.database), identity(self.home.database + "-wal")) != connection.files:
+        if self.moved(connection):
             raise StoreUnreachable(
                 f"{self.home.database} is no longer the file that was opened; nothing was written to it.",
                 next="restart the program that says so; restore copies with `outlast db restore`",
             )
 
+    def moved(self, connection: StoreConnection) -> bool:
+        """Whether the database or its WAL was deleted or replaced since this connection opened them."""
+        return (identity(self.home.database), identity(self.home.database + "-wal")) != connection.files
+
+    def replaced(self, connection: StoreConnection) -> bool:
+        """Whether another database stands in the place of the one that this connection has open."""
+        return self.moved(connection) and identity(self.home.database) not in (connection.files[0], (0, 0))
+
 
 def data_version(connection: sqlite3.Connection) -> int:
-    """A number that changes whenever another connection commits; costs microseconds."""
-    return connection.execute("PRAGMA data_version").fetchone()[0]
+    """A number that changes whenever another connection commits, or another file is read; costs microseconds."""
+    version = connection.execute("PRAGMA data_version").fetchone()[0]
+    # Each connection counts for itself: two files could be at the same number.
+    inode = connection.files[0][1] if isinstance(connection, StoreConnection) else 0
+    return inode << 32 | version
 
 
 def create_private(path: str) -> None:

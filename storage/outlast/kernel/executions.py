@@ -4,10 +4,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from outlast.kernel import claims, events
-from outlast.kernel.checksums import crc, stamp
+from outlast.kernel.checksums import crc, stamp, stamped
 from outlast.kernel.errors import Conflict, NotFound
 from outlast.kernel.home import Home
 from outlast.kernel.ids import format_id, parse_id
@@ -59,9 +60,9 @@ def reinsert(connection: sqlite3.Connection, home: Home, plan: Plan, number: int
     """Record an execution again that a restored database does not know but a run directory does; its number.
 
     It is pending and unclaimed, as if it had just been created: its next supervisor finds in the run directory
-    what became of it.
+    what became of it. It gets a new number where its own belongs to another execution by now.
     """
-    if number is None:
+    if number is None or connection.execute(SQL["taken"], (number,)).fetchone() is not None:
         number = next_number(connection, home)
     user, key = named(connection, "user", plan.user), plan.idempotency_key
     if key is not None and connection.execute(SQL["by_idempotency_key"], (user, key)).fetchone() is not None:
@@ -218,25 +219,25 @@ def cancel(connection: sqlite3.Connection, number: int, by: str, now: int) -> Ca
     if status.terminal:
         return Cancelled(number, status, False)
     if status is ExecutionStatus.PENDING and claimed_at is None:
-        connection.execute(SQL["cancel_unclaimed"], {"number": number, "now": now, "by": by})
-        connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
-        events.record(connection, number, now, "cancelled", data={"by": by})
-        stamp(connection, number)
+        with stamped(connection, number):
+            connection.execute(SQL["cancel_unclaimed"], {"number": number, "now": now, "by": by})
+            connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
+            events.record(connection, number, now, "cancelled", data={"by": by})
         return Cancelled(number, ExecutionStatus.CANCELLED, False)
-    if connection.execute(SQL["request_cancel"], {"number": number, "now": now, "by": by}).rowcount:
-        events.record(connection, number, now, "cancel_requested", data={"by": by})
-        stamp(connection, number)
+    with stamped(connection, number):
+        if connection.execute(SQL["request_cancel"], {"number": number, "now": now, "by": by}).rowcount:
+            events.record(connection, number, now, "cancel_requested", data={"by": by})
     return Cancelled(number, status, True)
 
 
 def lose(connection: sqlite3.Connection, number: int, reason: str, now: int) -> None:
     """Settle a live execution of a restored database whose run directory is gone: nobody can know what became of it."""
-    connection.execute(SQL["lose"], {"number": number, "now": now, "reason": reason})
-    connection.execute(SQL["lose_attempts"], {"number": number, "now": now, "reason": reason})
-    connection.execute(SQL["lose_steps"], {"number": number, "now": now, "reason": reason})
-    connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
-    events.record(connection, number, now, "lost", data={"reason": reason})
-    stamp(connection, number)
+    with stamped(connection, number):
+        connection.execute(SQL["lose"], {"number": number, "now": now, "reason": reason})
+        connection.execute(SQL["lose_attempts"], {"number": number, "now": now, "reason": reason})
+        connection.execute(SQL["lose_steps"], {"number": number, "now": now, "reason": reason})
+        connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
+        events.record(connection, number, now, "lost", data={"reason": reason})
 
 
 def delete(connection: sqlite3.Connection, number: int) -> str:
@@ -253,9 +254,10 @@ def delete(connection: sqlite3.Connection, number: int) -> str:
             handle_id=format_id(raw_id),
         )
     related = [n for (n,) in connection.execute(SQL["descended"], {"number": number}).fetchall()]
-    connection.execute(SQL["delete"], (number,))
-    for other in related:
-        stamp(connection, other)
+    with ExitStack() as stack:
+        for other in related:
+            stack.enter_context(stamped(connection, other))
+        connection.execute(SQL["delete"], (number,))
     return format_id(raw_id)
 
 

@@ -1,6 +1,5 @@
 """Processes by identity. A pid alone names nobody: it may have been given to somebody else since."""
 
-import errno
 import os
 import select
 import signal
@@ -32,16 +31,9 @@ class ProcessId(NamedTuple):
 
     def signal(self, boot_id: str, number: int) -> bool:
         """Send a signal to this process and no other; False when it is gone."""
-        try:
-            pidfd = os.pidfd_open(self.pid)
-        except AttributeError:  # not Linux: the gap between look and kill cannot be closed
-            if not self.alive(boot_id):
-                return False
-            return send(self.pid, number)
-        except OSError as error:
-            if error.errno in (errno.ESRCH, errno.EINVAL):
-                return False
-            raise
+        pidfd = open_pidfd(self.pid)
+        if pidfd is None:  # the gap between look and kill cannot be closed
+            return self.alive(boot_id) and send(self.pid, number)
         try:
             # Looked at only after the pidfd holds it: what is verified is what gets the signal.
             if not self.alive(boot_id):
@@ -52,6 +44,15 @@ class ProcessId(NamedTuple):
         finally:
             os.close(pidfd)
         return True
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor of a process; None where there is no such process, or no such descriptors: not Linux, a kernel
+    before 5.3, a sandbox that refuses the call, no descriptor left. Whether the process lives, its entry tells."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def identify(pid: int, clock: Clock) -> ProcessId | None:
@@ -81,13 +82,10 @@ def await_end(process: ProcessId, boot_id: str, timeout: float) -> bool:
         left = deadline - time.monotonic()
         if left <= 0:
             return False
-        try:
-            pidfd = os.pidfd_open(process.pid)
-        except AttributeError:  # not Linux: look again
+        pidfd = open_pidfd(process.pid)
+        if pidfd is None:  # look again
             time.sleep(0.05)
             continue
-        except ProcessLookupError:
-            return True
         try:
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)

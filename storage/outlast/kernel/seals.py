@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from outlast.kernel.checksums import stamp
+from outlast.kernel.checksums import stamped
 from outlast.kernel.queries import load
 
 SQL = load("logs")
@@ -75,8 +75,8 @@ def finish(connection: sqlite3.Connection, number: int, seen: Seal, late_bytes: 
     moved = seen._replace(position=seen.position or "")
     if not seen.settled or not _move(connection, number, seen, moved, late_bytes):
         return False
-    connection.execute(SQL["finish"], (seen.lines, number))
-    stamp(connection, number)
+    with stamped(connection, number):
+        connection.execute(SQL["finish"], (seen.lines, number))
     return True
 
 

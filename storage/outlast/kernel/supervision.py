@@ -5,7 +5,7 @@ import sqlite3
 from typing import NamedTuple
 
 from outlast.kernel import claims, events
-from outlast.kernel.checksums import crc, stamp
+from outlast.kernel.checksums import crc, stamped
 from outlast.kernel.clock import Moment, elapsed
 from outlast.kernel.ids import parse_id
 from outlast.kernel.plan import Json
@@ -28,7 +28,26 @@ class Seen(NamedTuple):
     """An earlier supervisor had begun to stop it: for the cancel request, or else because its time was up."""
     started: Moment | None
     parked_us: int
+    attempted_boot: str | None
+    """The boot in which its attempt was recorded; None where none was."""
+    payload: "Payload"
+
+
+class Payload(NamedTuple):
+    """The plan as the store holds it, with what its checksum also covers."""
+
     plan: bytes
+    output: str | None
+    leftovers: str | None
+    crc: int
+
+    def sound(self) -> bool:
+        """Whether it is what was written."""
+        return crc(self.plan, self.output, self.leftovers) == self.crc
+
+    def with_plan(self, plan: bytes) -> "Payload":
+        """The same with another copy of the plan, to see whether that is the sound one."""
+        return self._replace(plan=plan)
 
 
 class Outcome(NamedTuple):
@@ -57,52 +76,54 @@ def look(connection: sqlite3.Connection, execution_id: str) -> Seen | None:
     row = connection.execute(SQL["look"], (parse_id(execution_id),)).fetchone()
     if row is None:
         return None
-    number, status, epoch, claimed_at, by, stopping_at, started_at, boottime, boot_id, parked, plan = row
+    number, status, epoch, claimed_at, by, stopping_at, started_at, boottime, boot_id, parked, attempted, *payload = row
     started = None if started_at is None else Moment(started_at, boottime, boot_id)
     claimed, stopping = claimed_at is not None, stopping_at is not None
-    return Seen(number, ExecutionStatus(status), epoch, claimed, by, stopping, started, parked, plan)
+    return Seen(
+        number, ExecutionStatus(status), epoch, claimed, by, stopping, started, parked, attempted, Payload(*payload)
+    )
 
 
 def begin(connection: sqlite3.Connection, seen: Seen, supervisor: ProcessId, moment: Moment) -> int | None:
     """pending → running, with a new epoch. None when somebody else moved it: then nothing may be started."""
     check_move(seen.status, ExecutionStatus.RUNNING)
-    changed = connection.execute(
-        SQL["begin"],
-        {
-            "number": seen.number,
-            "epoch": seen.epoch,
-            "now": moment.now,
-            "boottime": moment.boottime,
-            "boot_id": moment.boot_id,
-            "pid": supervisor.pid,
-            "pid_start": supervisor.start,
-            "pid_boot": supervisor.boot_id,
-        },
-    ).rowcount
-    if not changed:
-        return None
-    events.record(connection, seen.number, moment.now, "started")
-    stamp(connection, seen.number)
+    with stamped(connection, seen.number):
+        changed = connection.execute(
+            SQL["begin"],
+            {
+                "number": seen.number,
+                "epoch": seen.epoch,
+                "now": moment.now,
+                "boottime": moment.boottime,
+                "boot_id": moment.boot_id,
+                "pid": supervisor.pid,
+                "pid_start": supervisor.start,
+                "pid_boot": supervisor.boot_id,
+            },
+        ).rowcount
+        if not changed:
+            return None
+        events.record(connection, seen.number, moment.now, "started")
     return seen.epoch + 1
 
 
 def adopt(connection: sqlite3.Connection, seen: Seen, supervisor: ProcessId, moment: Moment) -> int | None:
     """Take over an execution whose supervisor died. None when somebody else did, or it is over."""
-    changed = connection.execute(
-        SQL["adopt"],
-        {
-            "number": seen.number,
-            "epoch": seen.epoch,
-            "now": moment.now,
-            "pid": supervisor.pid,
-            "pid_start": supervisor.start,
-            "pid_boot": supervisor.boot_id,
-        },
-    ).rowcount
-    if not changed:
-        return None
-    events.record(connection, seen.number, moment.now, "adopted", data={"epoch": seen.epoch + 1})
-    stamp(connection, seen.number)
+    with stamped(connection, seen.number):
+        changed = connection.execute(
+            SQL["adopt"],
+            {
+                "number": seen.number,
+                "epoch": seen.epoch,
+                "now": moment.now,
+                "pid": supervisor.pid,
+                "pid_start": supervisor.start,
+                "pid_boot": supervisor.boot_id,
+            },
+        ).rowcount
+        if not changed:
+            return None
+        events.record(connection, seen.number, moment.now, "adopted", data={"epoch": seen.epoch + 1})
     return seen.epoch + 1
 
 
@@ -138,7 +159,7 @@ def settle(
     row = connection.execute(SQL["for_settling"], (seen.number, epoch)).fetchone()
     if row is None:
         return None
-    status, started_at, boottime, boot_id, created_at, plan = row
+    status, started_at, boottime, boot_id, created_at = row
     check_move(ExecutionStatus(status), outcome.status)
     begun = started_at if started_at is not None else created_at
     # The wall clock may have been set back; an end before the start would be a lie of another kind.
@@ -154,27 +175,23 @@ def settle(
         "signal_certain": outcome.signal_certain,
         "reason": outcome.reason,
     }
-    connection.execute(SQL["settle_attempts"], facts)
-    output = None if ending.output is None else json.dumps(ending.output, ensure_ascii=False)
-    error = None if outcome.status is ExecutionStatus.COMPLETED else outcome.reason
-    connection.execute(SQL["settle_steps"], facts | {"output": output, "error": error})
-    connection.execute(SQL["cancel_pending_steps"], facts)
-    connection.execute(SQL["settle"], facts)
-    leftovers = None if not ending.leftovers else json.dumps(ending.leftovers, ensure_ascii=False)
-    connection.execute(
-        SQL["settle_payload"],
-        {
-            "number": seen.number,
-            "output": output,
-            "leftovers": leftovers,
-            "crc": crc(plan, output, leftovers),
-        },
-    )
-    data: dict[str, Json] = {"reason": outcome.reason}
-    if ending.output_problem is not None:
-        data["output_problem"] = ending.output_problem
-    events.record(connection, seen.number, moment.now, outcome.status, data=data)
-    stamp(connection, seen.number)
+    with stamped(connection, seen.number):
+        connection.execute(SQL["settle_attempts"], facts)
+        output = None if ending.output is None else json.dumps(ending.output, ensure_ascii=False)
+        error = None if outcome.status is ExecutionStatus.COMPLETED else outcome.reason
+        connection.execute(SQL["settle_steps"], facts | {"output": output, "error": error})
+        connection.execute(SQL["cancel_pending_steps"], facts)
+        connection.execute(SQL["settle"], facts)
+        leftovers = None if not ending.leftovers else json.dumps(ending.leftovers, ensure_ascii=False)
+        # Where no sound copy of the plan was found, its checksum stays as wrong as it was.
+        payload = Payload(seen.payload.plan, output, leftovers, seen.payload.crc)
+        if seen.payload.sound():
+            payload = payload._replace(crc=crc(*payload[:3]))
+        connection.execute(SQL["settle_payload"], {"number": seen.number, **payload._asdict()})
+        data: dict[str, Json] = {"reason": outcome.reason}
+        if ending.output_problem is not None:
+            data["output_problem"] = ending.output_problem
+        events.record(connection, seen.number, moment.now, outcome.status, data=data)
     return claims.claim_next(connection, moment.now)
 
 
@@ -185,9 +202,9 @@ def current(connection: sqlite3.Connection, number: int, epoch: int) -> bool:
 
 def start_stopping(connection: sqlite3.Connection, number: int, epoch: int, now: int) -> None:
     """Say that a request to stop has been seen, so that nobody takes this supervisor for a mute one."""
-    if connection.execute(SQL["stopping"], {"number": number, "epoch": epoch, "now": now}).rowcount:
-        events.record(connection, number, now, "stopping")
-        stamp(connection, number)
+    with stamped(connection, number):
+        if connection.execute(SQL["stopping"], {"number": number, "epoch": epoch, "now": now}).rowcount:
+            events.record(connection, number, now, "stopping")
 
 
 class Request(NamedTuple):

@@ -29,6 +29,7 @@ class ThreadConnection(aiosqlite.Connection):
         super().__init__(lambda: self._open(cache_kib), iter_chunk_size=64)
         self._thread = Thread(target=work, args=(self._tx,), name="store-connection")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # aiosqlite: no types
         self._database = database
+        self._cache_kib = cache_kib
         self._opened: StoreConnection | None = None
 
     async def run(self, function: Callable[[StoreConnection], T]) -> T:
@@ -69,6 +70,10 @@ class ThreadConnection(aiosqlite.Connection):
         connection = self._conn
         assert isinstance(connection, StoreConnection), "Database.connect makes no other"
         with translated(self._database.home.database):
+            if self._database.replaced(connection):
+                # A damaged database was set aside and a backup put in its place: go on with that one.
+                self._close()
+                connection = self._connection = self._open(self._cache_kib)
             return function(connection)
 
 

@@ -1,10 +1,11 @@
 """The database as a whole: copied, copied back, checked."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from outlast.kernel import backups, executions
 from outlast.kernel.checksums import check_execution, crc
@@ -21,6 +22,8 @@ from outlast.kernel.seals import Block
 from outlast.storage import reading
 from outlast.storage.logs.blocks import decode
 from outlast.storage.store import Store
+
+T = TypeVar("T")
 
 SQL = load("maintenance")
 LOST = "its run directory was gone when the database was restored from a backup"
@@ -106,22 +109,39 @@ def put_back(database: Database, connection: StoreConnection, path: Path, now: i
             if schema_version(connection) > SCHEMA_VERSION:
                 raise too_new()
             refuse_while_supervised(home)
+            refuse_foreign(connection, copy, path)
             previous = backups.take(connection, home, "before-restore")
-            highest_before = highest(connection)
-            executions.keep_number(home, max(executions.highest_number(connection), executions.kept_number(home)))
-            try:
-                copy.backup(connection)
-                migrate(connection, home)
-            except BaseException:
-                with closing(backups.open_copy(previous)) as before:
-                    before.backup(connection)
-                raise
-            # Under the same lock: a server must not start again what the backup calls pending and is long over.
-            lost, reinserted = database.write_held(connection, lambda c: reconcile_directories(c, home, now))
+            highest_before = max(executions.highest_number(connection), executions.kept_number(home))
+            executions.keep_number(home, highest_before)
+            # Made whole beside the database, then copied into it at once: whoever is killed in between has restored
+            # all of it or nothing, and no server starts again what the backup calls pending and is long over.
+            with backups.workshop(home, copy) as made:
+                migrate(made, home)
+                lost, reinserted = transaction(made, lambda c: reconcile_directories(c, home, now))
+                made.backup(connection)
     known = {number for (number,) in connection.execute(SQL["all_executions"])}
     newest = max(known - set(reinserted), default=0)
     missing = [number for number in range(newest + 1, highest_before + 1) if number not in known]
     return Restored(len(known), tuple(reinserted), tuple(lost), tuple(missing), Path(previous))
+
+
+def transaction(connection: sqlite3.Connection, rule: Callable[[sqlite3.Connection], T]) -> T:
+    """Run a rule on a database that nobody else has open."""
+    connection.execute("BEGIN IMMEDIATE")
+    result = rule(connection)
+    connection.execute("COMMIT")
+    return result
+
+
+def refuse_foreign(connection: sqlite3.Connection, copy: sqlite3.Connection, path: Path) -> None:
+    """Another home's executions must not take the place of this one's; into one that has none they may move."""
+    ours, theirs = reading.store_id(connection), reading.store_id(copy)
+    if ours != theirs and highest(connection):
+        raise Conflict(
+            f"{path} is a backup of another home's database; its executions would take the place of this home's.",
+            code="backup_of_another_home",
+            next="restore it into an empty home: OUTLAST_HOME=DIRECTORY outlast db restore PATH",
+        )
 
 
 def refuse_while_supervised(home: Home) -> None:
@@ -157,7 +177,10 @@ def reconcile_directories(connection: sqlite3.Connection, home: Home, now: int) 
             continue  # never got its row, or is being removed: nobody was told of it
         if reading.knows(connection, plan.id):
             continue
-        reinserted.append(executions.reinsert(connection, home, plan, number, now))
+        given = executions.reinsert(connection, home, plan, number, now)
+        if given != number:
+            Path(run.number).write_text(f"{given}\n")
+        reinserted.append(given)
     return lost, reinserted
 
 

@@ -135,11 +135,14 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
 
 
 def plan(connection: sqlite3.Connection, number: int) -> bytes:
-    """The bytes of an execution's plan."""
+    """The bytes of an execution's plan. NotFound; StoreDamaged where they are not what was written."""
     row = connection.execute(SQL["plan"], (number,)).fetchone()
     if row is None:
         raise not_found(number)
-    return row[0]
+    *payload, checksum = row
+    if crc(*payload) != checksum:
+        raise damaged(number, "its payload")
+    return payload[0]
 
 
 def live(connection: sqlite3.Connection) -> tuple[LiveRow, ...]:

@@ -32,6 +32,9 @@ SELECT number, id FROM executions WHERE concurrency_key = ? AND ended_at IS NULL
 -- AUTOINCREMENT's own memory, so that deleting the newest execution does not free its number.
 SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'executions'), 0)
 
+-- name: taken
+SELECT 1 FROM executions WHERE number = ?
+
 -- name: insert
 -- What it retries may be gone: deleted, or unknown to a restored backup.
 INSERT INTO executions(number, id, workflow, version, user, agent, customer, mode, trigger, client, labels, metadata,

@@ -57,4 +57,4 @@ SELECT p.plan FROM payloads p JOIN executions e ON e.number = p.execution WHERE 
 SELECT value FROM meta WHERE key = ?
 
 -- name: plan
-SELECT plan FROM payloads WHERE execution = ?
+SELECT plan, output, leftovers, crc FROM payloads WHERE execution = ?

@@ -1,6 +1,7 @@
 -- name: look
 SELECT e.number, e.status, e.epoch, e.claimed_at, e.cancel_requested_by, e.stopping_at, e.started_at, e.started_boottime, e.boot_id,
-       e.parked_us, p.plan
+       e.parked_us, (SELECT COALESCE(a.pid_boot, e.boot_id) FROM attempts a WHERE a.execution = e.number LIMIT 1),
+       p.plan, p.output, p.leftovers, p.crc
 FROM executions e JOIN payloads p ON p.execution = e.number
 WHERE e.id = ?
 
@@ -32,7 +33,7 @@ UPDATE attempts SET pid = ?, pid_start = ?, pid_boot = ? WHERE execution = ? AND
 SELECT 1 FROM executions WHERE number = ? AND epoch = ? AND status IN ('running', 'rolling_back')
 
 -- name: for_settling
-SELECT e.status, e.started_at, e.started_boottime, e.boot_id, e.created_at, p.plan
+SELECT e.status, e.started_at, e.started_boottime, e.boot_id, e.created_at
 FROM executions e JOIN payloads p ON p.execution = e.number
 WHERE e.number = ? AND e.epoch = ? AND e.ended_at IS NULL
 
@@ -54,7 +55,7 @@ WHERE execution = :number AND status = 'running'
 UPDATE steps SET status = 'cancelled', ended_at = :now WHERE execution = :number AND status = 'pending'
 
 -- name: settle_payload
-UPDATE payloads SET output = :output, leftovers = :leftovers, crc = :crc WHERE execution = :number
+UPDATE payloads SET plan = :plan, output = :output, leftovers = :leftovers, crc = :crc WHERE execution = :number
 
 -- name: stopping
 UPDATE executions SET stopping_at = :now, updated_at = :now

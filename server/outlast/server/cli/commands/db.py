@@ -43,13 +43,14 @@ def restore(session: Session, path: Path) -> None:
     Refused while anything runs. Servers that are open see the restored state.
     """
     screen = session.screen
+    previous: Path | None = None
     try:
         with session.store() as store:
             restored = store.call(maintenance.restore, store.it, path.absolute())
     except StoreDamaged:
-        aside = maintenance.set_aside(session.settings.home, path.absolute())
+        previous = maintenance.set_aside(session.settings.home, path.absolute())
         if not session.as_json:
-            screen.line(f"The damaged database was moved to {aside}")
+            screen.line(f"The damaged database was moved to {previous}")
         with session.store() as store:
             restored = store.call(maintenance.restore, store.it, path.absolute())
     if session.as_json:
@@ -59,11 +60,13 @@ def restore(session: Session, path: Path) -> None:
                 "reinserted": list(restored.reinserted),
                 "lost": list(restored.lost),
                 "missing": list(restored.missing),
-                "previous": str(restored.previous),
+                "previous": str(previous or restored.previous),
             }
         )
         return
-    screen.line(f"Restored: {counted(restored.executions, 'execution')}. What was there before: {restored.previous}")
+    screen.line(
+        f"Restored: {counted(restored.executions, 'execution')}. What was there before: {previous or restored.previous}"
+    )
     for numbers, what in (
         (restored.reinserted, "newer than the backup, found in their run directories"),
         (restored.lost, "live in the backup, what became of them is not known"),

@@ -1,0 +1,31 @@
+"""Keeping the values of secrets out of what is recorded."""
+
+from outlast.kernel.plan import Json
+
+MASK = "***"
+SHORTEST = 4
+"""Characters. A shorter value is masked only where it is the whole text: elsewhere it would riddle what is true."""
+
+
+def masked(value: Json, secrets: list[str]) -> Json:
+    """The same value without the secrets, wherever in its texts and keys they stand. `secrets`: the longest first."""
+    if isinstance(value, str):
+        return masked_text(value, secrets)
+    if isinstance(value, dict):
+        return masked_object(value, secrets)
+    if isinstance(value, list):
+        return [masked(item, secrets) for item in value]
+    return value
+
+
+def masked_object(value: dict[str, Json], secrets: list[str]) -> dict[str, Json]:
+    return {masked_text(key, secrets): masked(item, secrets) for key, item in value.items()}
+
+
+def masked_text(text: str, secrets: list[str]) -> str:
+    if text in secrets:
+        return MASK
+    for secret in secrets:
+        if len(secret) >= SHORTEST:
+            text = text.replace(secret, MASK)
+    return text
