@@ -9,6 +9,8 @@ REQUIREMENTS = {
     "C1": "MCP server over stdio; tools `execute_workflow`, `get_status`, `get_logs`, `list_execution_history` "
     "route to a runtime.",
     "C2": "The runtime keeps live executions in memory and falls back to aiosqlite persistence for past sessions.",
+    "C3": "Used from Claude Desktop, other MCP-capable agents, and a local inspector for debugging tools; "
+    "`claude_config.example.json` is ready to paste.",
     "C4": "Packages: mcp, aiosqlite, pydantic, anyio; pytest with anyio's own plugin.",
     "C5": "Top level: pyproject.toml, README.md, server, storage, tools, tests, claude_config.example.json.",
     "S0-1": "Record: workflow type, user, input, output, task results, error message, duration, metadata, version.",
@@ -48,6 +50,8 @@ REQUIREMENTS = {
     "a failed migration leaves the old database usable, with the way back documented.",
     # So far read back by the CLI.
     "S3-21": "An execution started by the CLI is readable through MCP by its handle after everything was restarted.",
+    "S4-16": "docs/: database reference, tool and CLI reference with examples and errors, troubleshooting; "
+    "a test keeps them complete.",
     "X1": "Executions outlive the server, the client and the terminal; "
     "any later server takes them up again with the true exit code.",
     "X2": "Many servers over one database at once, none harming another's executions.",

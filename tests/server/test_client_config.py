@@ -8,7 +8,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "claude_config.example.json"
 
 
-@pytest.mark.requirement("C5", "C3")
+@pytest.mark.requirement("C3", "C5")
 def test_the_example_is_ready_to_paste() -> None:
     config = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     assert config.keys() == {"mcpServers"}
@@ -17,3 +17,4 @@ def test_the_example_is_ready_to_paste() -> None:
     assert Path(server["command"]).is_absolute()
     assert Path(server["command"]).name == "outlast"
     assert server["args"] == ["serve"]
+    assert {place for place in server["env"]["OUTLAST_PATH"].split(":") if not Path(place).is_absolute()} == set()

@@ -19,6 +19,7 @@ def sections() -> Iterator[tuple[str, set[str]]]:
         yield heading.strip("`"), {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
+@pytest.mark.requirement("S4-16")
 def test_every_table_and_column_is_explained_and_no_other(hands: Hands) -> None:
     tables = {
         str(table): {str(column) for (column,) in hands.rows("SELECT name FROM pragma_table_info(?)", table)}

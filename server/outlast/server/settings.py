@@ -114,8 +114,7 @@ def read_settings(flags: Mapping[str, str] | None = None, environ: Mapping[str, 
     environ = os.environ if environ is None else environ
     check_variables(environ)
     values: dict[str, Any] = {}
-    home = _outside(BY_NAME["home"], flags, environ)
-    values["home"] = Home(str(Path(text_of(home or BY_NAME["home"].default)).expanduser().absolute()))
+    values["home"] = read_home(flags, environ)
     in_file = read_file(Path(values["home"].config))
     for setting in SETTINGS[1:]:
         value = _outside(setting, flags, environ)
@@ -123,6 +122,20 @@ def read_settings(flags: Mapping[str, str] | None = None, environ: Mapping[str, 
             value = in_file.get(setting.name, setting.default)
         values[setting.name] = value
     return Settings(**values)
+
+
+def read_home(flags: Mapping[str, str], environ: Mapping[str, str]) -> Home:
+    """The home alone, without a look into its config.toml. Raises InvalidInput."""
+    named = _outside(BY_NAME["home"], flags, environ)
+    return default_home() if named is None else home_at(text_of(named))
+
+
+def default_home() -> Home:
+    return home_at(text_of(BY_NAME["home"].default))
+
+
+def home_at(path: str) -> Home:
+    return Home(str(Path(path).expanduser().absolute()))
 
 
 def check_variables(environ: Mapping[str, str]) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class ExitCode(IntEnum):
     DONE = 0
     FAILED = 1
-    """The execution, not the command."""
+    """The execution, not the command; of `doctor`: there is a problem."""
     USAGE = 2
     NOT_FOUND = 3
     NOT_ALLOWED = 4

@@ -36,6 +36,9 @@ COMMANDS = {
     "cancel": Entry("cancel", "End an execution and all its processes."),
     "workflows": Entry("workflows", "List, show, check and create workflows."),
     "db": Entry("db", "Back up, restore and check the database."),
+    "install": Entry("install", "Put Outlast into an MCP client's configuration."),
+    "uninstall": Entry("uninstall", "Take Outlast out of an MCP client's configuration."),
+    "doctor": Entry("doctor", "Look for what is wrong, and say what to do."),
     "demo": Entry("demo", "Put a few workflows in place to try things with."),
     "seal": Entry("seal", "Move the logs of finished executions into the database.", hidden=True),
 }
@@ -115,8 +118,8 @@ def outlast(ctx: click.Context, debug: bool, **flags: str | bool | None) -> None
 
     What is started here goes on when this terminal, or this machine's every Outlast server, is gone.
 
-    Exit codes: 0 done, 1 the execution failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the database cannot
-    be used, 124 the time to wait passed.
+    Exit codes: 0 done, 1 the execution failed (doctor: a problem), 2 wrong usage, 3 not found, 4 not allowed, 5 the
+    database cannot be used, 124 the time to wait passed.
     """
     session = ctx.ensure_object(Session)
     session.debug = debug

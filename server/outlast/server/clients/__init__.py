@@ -1,0 +1,1 @@
+"""MCP clients and their configurations: where they lie, what stands there, how Outlast is put in and taken out."""
