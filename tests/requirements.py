@@ -12,7 +12,10 @@ REQUIREMENTS = {
     "C4": "Packages: mcp, aiosqlite, pydantic, anyio; pytest with anyio's own plugin.",
     "C5": "Top level: pyproject.toml, README.md, server, storage, tools, tests, claude_config.example.json.",
     "S0-1": "Record: workflow type, user, input, output, task results, error message, duration, metadata, version.",
+    "S0-2": "History of a user, paginated, status filter, total, newest first; history of one workflow.",
     "S0-8": "Workflow versioning: definition changes tracked, each execution tied to its definition version.",
+    "S0-9": "Page sizes 1 to 500 (default 50 for user or workflow history, 10 in S3-7); "
+    "pages stay fast at 100,000 rows and more.",
     "S0-12": "Type hints everywhere, no `Any` in public signatures, checked.",
     "S1-1": "Execution with statuses pending, running, completed, failed, cancelled, timeout; "
     "agent/customer/type links and metadata.",
@@ -22,6 +25,8 @@ REQUIREMENTS = {
     "deleting one deletes its executions, when asked explicitly.",
     "S1-11": "Store tests use a real database, isolated, every write read back; "
     "the first migration takes under a second.",
+    "S2-2": "History filters: workflow, status, mode (cloud-run, local-run), page and page size, visual only "
+    "(the columns exist; recording comes with S2-4); total; active executions now.",
     "S3-1": "Executions persist across restarts and can be queried by handle for ever: id, workflow id and name, "
     "status, start, end, exit code, binary path, created/updated.",
     "S3-2": "Parameters of every execution are stored and readable (non-string values keep their type).",
@@ -31,6 +36,8 @@ REQUIREMENTS = {
     "S3-6": 'A stale "running" row is settled honestly '
     "(never a guess, never another live server's execution, never end = start).",
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
+    "S3-16": "One call returns everything of an execution: typed parameters, output, step results, error, metadata, "
+    "user, agent, customer, type, definition version, binary path, created/updated, steps, artifacts, approvals.",
     "S3-18": "Backups with rotation (a setting with a default), `db restore`; "
     "a failed migration leaves the old database usable, with the way back documented.",
     # So far read back by the CLI.

@@ -20,7 +20,7 @@ from outlast.runtime.options import Options
 from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
 from outlast.storage import history, reading
-from outlast.storage.history import Filter
+from outlast.storage.history import PAGE_SIZE, Filter, offset_of
 from outlast.storage.logs.reader import Glance, LogCount
 from outlast.storage.records import Details, Execution, Page
 from outlast.storage.store import Store, open_store
@@ -79,6 +79,11 @@ class Observer:
         await self.reconcile()
         return await self.store.read(lambda c: history.page(c, wanted, limit=limit, offset=offset, cursor=cursor))
 
+    async def history_page(self, wanted: Filter, *, page: int = 1, page_size: int = PAGE_SIZE) -> Page:
+        """A page by its number, from 1: of `Filter(user=…)` the history of a user, of `Filter(workflow_id=…)` that of
+        a workflow. `page_size` is 1 to 500."""
+        return await self.history(wanted, limit=page_size, offset=offset_of(page, page_size))
+
     async def outcomes(self, workflow_id: str) -> list[tuple[ExecutionStatus, int]]:
         """Status and duration (µs) of a workflow's latest settled executions, newest first."""
         return await self.store.read(lambda c: history.outcomes(c, workflow_id))
@@ -97,6 +102,8 @@ class Observer:
 
     async def seal(self, execution: Execution) -> bool:
         """Move an execution's log into the store as far as it can be; whether all of it is there now."""
+        if execution.recorded:
+            return True
         return (await self._logbooks.seal(execution.number, execution.id)).finished
 
     async def seal_all(self) -> int:

@@ -1,7 +1,8 @@
 -- name: free_slots
 SELECT (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max_running')
      - (SELECT count(*) FROM executions
-        WHERE ended_at IS NULL AND (status IN ('running', 'rolling_back') OR claimed_at IS NOT NULL AND status = 'pending'))
+        WHERE ended_at IS NULL AND mode = 'local-run'
+          AND (status IN ('running', 'rolling_back') OR claimed_at IS NOT NULL AND status = 'pending'))
 
 -- name: held_keys
 -- A parked execution keeps its key though it holds no slot.
@@ -9,8 +10,9 @@ SELECT concurrency_key FROM executions
 WHERE concurrency_key IS NOT NULL AND ended_at IS NULL AND NOT (status = 'pending' AND claimed_at IS NULL)
 
 -- name: queue
+-- What is only recorded is run elsewhere and waits for nothing here.
 SELECT number, id, concurrency_key FROM executions
-WHERE ended_at IS NULL AND status = 'pending' AND claimed_at IS NULL
+WHERE ended_at IS NULL AND status = 'pending' AND claimed_at IS NULL AND mode = 'local-run'
 ORDER BY priority DESC, number
 
 -- name: claim

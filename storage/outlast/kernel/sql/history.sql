@@ -25,7 +25,7 @@ SELECT id FROM agents WHERE name = ?
 SELECT id FROM customers WHERE name = ?
 
 -- name: outcomes
--- How a workflow's latest executions went, for a listing of workflows.
+-- How a workflow's latest executions went here: what other engines took says nothing of that.
 SELECT e.status, e.duration_us FROM executions e
-WHERE e.workflow = (SELECT id FROM workflows WHERE workflow_id = ?) AND e.ended_at IS NOT NULL
+WHERE e.workflow = (SELECT id FROM workflows WHERE workflow_id = ?) AND e.ended_at IS NOT NULL AND e.mode = 'local-run'
 ORDER BY e.number DESC LIMIT ?

@@ -71,7 +71,6 @@ def describe(
 
 def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[tuple[str, str]]:
     """What is known, as labels and texts; what is not there is left out."""
-    plan = decode_plan(details.plan)
     settled = execution.settled
     yield "handle", execution.id
     yield "workflow", f"{visible(execution.workflow_name)}, version {execution.version[:12]}"
@@ -86,8 +85,10 @@ def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[t
             yield "exit code", str(settled.exit_code)
         if settled.signal is not None:
             yield "signal", str(settled.signal) if settled.signal_certain else f"{settled.signal} (likely)"
-    yield "command", shown(list[Json](plan.steps[0].argv))
-    yield "directory", visible(plan.steps[0].cwd)
+    if details.plan is not None:
+        first = decode_plan(details.plan).steps[0]
+        yield "command", shown(list[Json](first.argv))
+        yield "directory", visible(first.cwd)
     params = {param.name: SECRET if param.secret else param.value for param in details.params}
     for label, value in (
         ("parameters", params),
