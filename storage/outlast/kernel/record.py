@@ -13,6 +13,11 @@ from outlast.kernel.status import ExecutionStatus, StepStatus
 MODE = "cloud-run"
 """The mode of every record; what supervisors of ours run is `local-run`."""
 
+LONGEST_NAME = 200
+"""Characters."""
+LONGEST_WORDS = 2000
+"""Characters of a reason, of an error, of a location."""
+MOST_STEPS = 100
 UNBEGUN = frozenset({ExecutionStatus.PENDING, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED, ExecutionStatus.LOST})
 """Statuses that an execution may have without having started."""
 PASSED = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
@@ -79,14 +84,19 @@ class Record(NamedTuple):
         if not is_id(self.id):
             raise wrong("id", f"{self.id[:40]!r} is no UUID")
         for field in ("workflow_id", "workflow_name", "user", "trigger"):
-            if not getattr(self, field):
-                raise wrong(field, "is missing")
+            check_name(field, getattr(self, field))
+        for field in ("workflow_type", "agent", "customer"):
+            if getattr(self, field) is not None:
+                check_name(field, getattr(self, field))
         if self.started_at is None and self.status not in UNBEGUN:
             raise wrong("started_at", f"is missing: what is {self.status} has started")
         check_times("started_at", self.created_at, self.started_at)
         check_end("ended_at", self.status.terminal, self.started_at or self.created_at, self.ended_at)
         if self.status.terminal and not self.reason:
             raise wrong("reason", f"is missing: say why it is {self.status}")
+        check_words("reason", self.reason)
+        if len(self.steps) > MOST_STEPS:
+            raise wrong("steps", f"there are {len(self.steps):,}, more than {MOST_STEPS}")
         for at, step in enumerate(self.steps):
             self.check_step(f"steps[{at}]", step)
         ids = [step.id for step in self.steps]
@@ -96,8 +106,9 @@ class Record(NamedTuple):
             check_artifact(f"artifacts[{at}]", artifact, ids)
 
     def check_step(self, where: str, step: RecordedStep) -> None:
-        if not (step.id and step.name):
-            raise wrong(where, "needs an id and a name")
+        check_name(f"{where}.id", step.id)
+        check_name(f"{where}.name", step.name)
+        check_words(f"{where}.error", step.error)
         if step.started_at is None and step.status not in NEVER_RUN:
             raise wrong(f"{where}.started_at", f"is missing: what is {step.status} has started")
         check_times(f"{where}.started_at", self.started_at or self.created_at, step.started_at)
@@ -110,12 +121,24 @@ class Record(NamedTuple):
 
 
 def check_artifact(where: str, artifact: RecordedArtifact, steps: list[str]) -> None:
-    if not (artifact.type and artifact.name and artifact.location):
-        raise wrong(where, "needs a type, a name and a location")
+    for field in ("type", "name"):
+        check_name(f"{where}.{field}", getattr(artifact, field))
+    if not 0 < len(artifact.location) <= LONGEST_WORDS:
+        raise wrong(f"{where}.location", f"must have 1 to {LONGEST_WORDS:,} characters")
     if artifact.step is not None and artifact.step not in steps:
         raise wrong(f"{where}.step", f"{artifact.step[:40]!r} is none of its steps")
     if artifact.size is not None and artifact.size < 0:
         raise wrong(f"{where}.size", "is negative")
+
+
+def check_name(field: str, name: str) -> None:
+    if not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+        raise wrong(field, f"must be 1 to {LONGEST_NAME} printable characters")
+
+
+def check_words(field: str, words: str | None) -> None:
+    if words is not None and len(words) > LONGEST_WORDS:
+        raise wrong(field, f"has {len(words):,} characters, more than {LONGEST_WORDS:,}")
 
 
 def check_times(field: str, earlier: int, later: int | None) -> None:

@@ -81,6 +81,7 @@ def status_text(
         [
             f"#{execution.number} {execution.workflow_id} · {state_words(execution, now, expected)}",
             steps_line(execution.steps, now) if len(execution.steps) > 1 else None,
+            gates_line(execution),
             log_line(count, now, last, over=execution.settled is not None),
             next_calls(*useful_calls(execution, count)),
         ]
@@ -96,12 +97,16 @@ def state_words(execution: Execution, now: int = 0, expected: Expectation | None
         if settled.status is ExecutionStatus.COMPLETED:
             return f"completed in {took}, {reason(execution)}"
         return f"{settled.status} after {took}: {reason(execution)}"
-    if isinstance(execution.state, Pending):
+    if isinstance(execution.state, Pending) and execution.recorded:
+        words = "pending"
+    elif isinstance(execution.state, Pending):
         words = "pending: waits for a free slot" if execution.state.claimed_at is None else "pending: about to start"
     else:
         words = f"{execution.status} {duration_text(duration(execution, now) or 0)}"
         if not isinstance(execution.state, Parked) and expected is not None:
             words += ", " + remaining_words(execution, now, expected)
+    if execution.recorded:
+        words += ", as it was recorded: another engine runs it"
     if execution.cancel_requested_by is not None:
         words += f", cancel requested by {visible(execution.cancel_requested_by)}"
     return words
@@ -135,6 +140,16 @@ def step_words(step: Step, now: int) -> str:
     return f"{MARKS.get(step.status, '✗ ')}{step.id}{took}"
 
 
+def gates_line(execution: Execution) -> str | None:
+    """The gates that await a decision; what they ask is quoted, so that it does not get out of the line."""
+    gates = [
+        f"{execution.number}/{gate.gate} {json.dumps(visible(gate.message), ensure_ascii=False)}"
+        for gate in execution.approvals
+        if gate.pending
+    ]
+    return "awaits a decision: " + " · ".join(gates) if gates else None
+
+
 def log_line(count: LogCount, now: int, last: tuple[int, str] | None, *, over: bool) -> str:
     if not count.lines:
         return "log empty" if count.final else "log empty so far"
@@ -149,7 +164,7 @@ def log_line(count: LogCount, now: int, last: tuple[int, str] | None, *, over: b
 
 def useful_calls(execution: Execution, count: LogCount) -> list[str]:
     number = execution.number
-    calls = [] if execution.settled else [f"get_status({number}, wait_seconds=45)"]
+    calls = [] if execution.settled or execution.recorded else [f"get_status({number}, wait_seconds=45)"]
     if count.lines:
         calls.append(f"get_logs({number})")
     return calls or [f'list_execution_history(workflow_id="{execution.workflow_id}")']
