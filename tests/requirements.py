@@ -20,9 +20,13 @@ REQUIREMENTS = {
     "S1-1": "Execution with statuses pending, running, completed, failed, cancelled, timeout; "
     "agent/customer/type links and metadata.",
     "S1-4": "Deleting an execution deletes its steps, artifacts, logs, params (cascade), nothing else.",
+    "S1-6": "Demo data: three realistic scenarios (completed, running, failed) with steps and artifacts.",
     # So far the schema: entities and links.
     "S1-8": "Agents and customers are linked entities: history, active work and workload per agent or customer; "
     "deleting one deletes its executions, when asked explicitly.",
+    "S1-10": "Demo data as in the document: completed cost analysis (5 named steps, 3 artifacts, about 15 minutes), "
+    "running performance tuning (2 completed, 1 running, 1 pending; 1 artifact), failed quality check (2 completed, "
+    "1 failed; 2 artifacts; threshold breached); seeding twice adds nothing.",
     "S1-11": "Store tests use a real database, isolated, every write read back; "
     "the first migration takes under a second.",
     "S2-2": "History filters: workflow, status, mode (cloud-run, local-run), page and page size, visual only "

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from outlast.kernel import executions
+from outlast.kernel import executions, recording
 from outlast.kernel.errors import Conflict
 from outlast.kernel.executions import Cancelled
+from outlast.kernel.record import Record
+from outlast.kernel.recording import Recorded
 from outlast.kernel.states import Parked
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.library import Library
@@ -84,6 +86,11 @@ class Observer:
         a workflow. `page_size` is 1 to 500."""
         return await self.history(wanted, limit=page_size, offset=offset_of(page, page_size))
 
+    async def record(self, told: Record) -> Recorded:
+        """Record what another engine runs, once by its id. InvalidInput naming the field that cannot be."""
+        home, clock = self.options.home, self.options.clock
+        return await self.store.write(lambda c: recording.record(c, home, told, clock.now()))
+
     async def outcomes(self, workflow_id: str) -> list[tuple[ExecutionStatus, int]]:
         """Status and duration (µs) of a workflow's latest settled executions, newest first."""
         return await self.store.read(lambda c: history.outcomes(c, workflow_id))
@@ -122,7 +129,8 @@ class Observer:
         return cancelled
 
     async def delete(self, handle: str | int) -> str:
-        """Delete a settled execution with everything that belongs to it; its id. Conflict while it is live."""
+        """Delete a settled execution, or a record, with everything that belongs to it; its id. Conflict while it is
+        live."""
         execution = await self.get(handle)
         if execution.settled is not None and not await self._all_in_store(execution):
             # Deleted now, its run directory would stay behind, secrets included, and a restore would bring it back.
