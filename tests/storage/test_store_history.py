@@ -240,6 +240,7 @@ USUAL = [
     Filter(customer="acme"),
     Filter(workflow_id="release", status=ExecutionStatus.COMPLETED),
     Filter(user="bob", status=ExecutionStatus.COMPLETED),
+    Filter(user="ada", status=ExecutionStatus.RUNNING),
 ]
 
 

@@ -90,19 +90,25 @@ def page(
     if cursor is not None:
         names = [*names, "before"]
         values = values | {"before": parse_cursor(cursor)}
-    statement = SQL["page"].replace("{where}", where(names, values))
-    rows = connection.execute(statement, values | {"limit": limit + 1, "offset": offset}).fetchall()
+    statement = SQL["numbers"].replace("{where}", where(names, values))
+    found_numbers = connection.execute(statement, values | {"limit": limit + 1, "offset": offset}).fetchall()
+    numbers = [number for (number,) in found_numbers]
     found: list[Summary] = []
     damaged: list[int] = []
-    for number, raw_id, workflow_id, name, status, *rest in rows[:limit]:
+    for number in numbers[:limit]:
         try:
             check_execution(connection, number)
         except StoreDamaged:
             damaged.append(number)
         else:
-            found.append(Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest))
-    more = len(rows) > limit
-    return Page(tuple(found), total, f"k{rows[limit - 1][0]}" if more else None, tuple(damaged))
+            found.append(summary(connection, number))
+    more = len(numbers) > limit
+    return Page(tuple(found), total, f"k{numbers[limit - 1]}" if more else None, tuple(damaged))
+
+
+def summary(connection: sqlite3.Connection, number: int) -> Summary:
+    number, raw_id, workflow_id, name, status, *rest = connection.execute(SQL["row"], (number,)).fetchone()
+    return Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest)
 
 
 def offset_of(page: int, page_size: int) -> int:
@@ -152,6 +158,8 @@ def counted(connection: sqlite3.Connection, names: list[str], values: Mapping[st
     if tuple(names) in COUNTED:
         key = " ".join(str(values[name]) for name in names if name != "all")
         return connection.execute(SQL["counter"], (" ".join(names), key)).fetchone()[0]
+    if names == ["over"]:
+        return counted(connection, ["all"], values) - counted(connection, ["active"], values)
     statement = SQL["count"].replace("{where}", where(names, values))
     return connection.execute(statement, values).fetchone()[0]
 

@@ -103,6 +103,8 @@ CREATE INDEX executions_agent    ON executions(agent, number) WHERE agent IS NOT
 CREATE INDEX executions_customer ON executions(customer, number) WHERE customer IS NOT NULL;
 -- Nearly everything is completed: an index over the rest answers "what failed" and stays small.
 CREATE INDEX executions_odd      ON executions(status, number) WHERE status <> 'completed';
+CREATE INDEX executions_user_odd     ON executions(user, status, number) WHERE status <> 'completed';
+CREATE INDEX executions_workflow_odd ON executions(workflow, status, number) WHERE status <> 'completed';
 CREATE INDEX executions_recorded ON executions(mode, number) WHERE mode <> 'local-run';
 CREATE INDEX executions_visual   ON executions(visual, number) WHERE visual = 1;
 CREATE INDEX executions_live     ON executions(number) WHERE ended_at IS NULL;
