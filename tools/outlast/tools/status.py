@@ -51,7 +51,7 @@ async def report(runtime: Runtime, execution: Execution) -> tuple[View, str]:
     """Where an execution stands, as structured content and as text."""
     now = runtime.options.clock.now()
     count, last = await runtime.log_glance(execution)
-    running = execution.status is ExecutionStatus.RUNNING
+    running = execution.status is ExecutionStatus.RUNNING and not execution.recorded
     expected = expectation(await runtime.outcomes(execution.workflow_id)) if running else None
     words = None if last is None else (last.at, shown(last.data).text[:MAX_LAST_LINE])
     view = status_view(execution, count, now, expected_end(execution, now, expected))

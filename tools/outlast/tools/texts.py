@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from outlast.kernel.plan import Json
-from outlast.kernel.states import Parked, Pending
+from outlast.kernel.states import Parked, Pending, Settled
 from outlast.kernel.status import ExecutionStatus, StepStatus
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Execution, Page, Step, Summary
@@ -89,14 +89,8 @@ def status_text(
 
 
 def state_words(execution: Execution, now: int = 0, expected: Expectation | None = None) -> str:
-    settled = execution.settled
-    if settled is not None:
-        if settled.started_at is None:
-            return f"{settled.status}, never started: {reason(execution)}"
-        took = duration_text(settled.duration_us)
-        if settled.status is ExecutionStatus.COMPLETED:
-            return f"completed in {took}, {reason(execution)}"
-        return f"{settled.status} after {took}: {reason(execution)}"
+    if execution.settled is not None:
+        return settled_words(execution, execution.settled) + (" (recorded)" if execution.recorded else "")
     if isinstance(execution.state, Pending) and execution.recorded:
         words = "pending"
     elif isinstance(execution.state, Pending):
@@ -110,6 +104,15 @@ def state_words(execution: Execution, now: int = 0, expected: Expectation | None
     if execution.cancel_requested_by is not None:
         words += f", cancel requested by {visible(execution.cancel_requested_by)}"
     return words
+
+
+def settled_words(execution: Execution, settled: Settled) -> str:
+    if settled.started_at is None:
+        return f"{settled.status}, never started: {reason(execution)}"
+    took = duration_text(settled.duration_us)
+    if settled.status is ExecutionStatus.COMPLETED:
+        return f"completed in {took}, {reason(execution)}"
+    return f"{settled.status} after {took}: {reason(execution)}"
 
 
 def remaining_words(execution: Execution, now: int, expected: Expectation) -> str:

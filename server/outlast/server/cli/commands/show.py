@@ -44,7 +44,7 @@ def show(session: Session, handle: str) -> None:
 
 def expected_of(observer: Opened[Observer], execution: Execution) -> Expectation | None:
     """What this workflow's executions usually do, while that says something about this one."""
-    if execution.status is not ExecutionStatus.RUNNING:
+    if execution.status is not ExecutionStatus.RUNNING or execution.recorded:
         return None
     return expectation(observer.call(observer.it.outcomes, execution.workflow_id))
 
