@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,9 @@ def home(no_settings_from_outside: None, monkeypatch: pytest.MonkeyPatch) -> Ite
     home.create()
     monkeypatch.setenv("OUTLAST_HOME", home.root)
     yield home
+    for thread in threading.enumerate():
+        if thread.name == "store-connection":
+            thread.join(20)  # one whose opening was given up still closes what it opened
     killed = end_leftovers(home.root)
     shutil.rmtree(home.root)
     if killed:

@@ -21,6 +21,14 @@ REQUIREMENTS = {
     "agent/customer/type links and metadata.",
     "S1-4": "Deleting an execution deletes its steps, artifacts, logs, params (cascade), nothing else.",
     "S1-6": "Demo data: three realistic scenarios (completed, running, failed) with steps and artifacts.",
+    "C3": "Used from Claude Desktop, other MCP-capable agents, and a local inspector for debugging tools; "
+    "`claude_config.example.json` is ready to paste.",
+    "S3-3": "Logs are stored in order with sequence, time and type; `get_logs` by handle with a limit, "
+    "same answer whether live or past.",
+    "S3-7": "`list_execution_history(limit=10, offset=0, workflow_id)` answers handle, workflow name, status, start, "
+    "end, exit code, and the true total.",
+    "S3-17": "Logs of a live execution can be followed as they come by several readers at once: CLI follow, "
+    "bounded waiting in a tool, resource update notices.",
     # So far the schema: entities and links.
     "S1-8": "Agents and customers are linked entities: history, active work and workload per agent or customer; "
     "deleting one deletes its executions, when asked explicitly.",
@@ -39,9 +47,14 @@ REQUIREMENTS = {
     "S3-5": "Restart: metadata is not loaded log by log; logs load on demand; only live executions are held in memory.",
     "S3-6": 'A stale "running" row is settled honestly '
     "(never a guess, never another live server's execution, never end = start).",
+    "S3-10": "Existing workflow executables run unchanged: `--workflow-metadata` JSON on stdout, `__WF_EVENT__:{json}` "
+    "lines on stderr (13 event types).",
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
     "S3-16": "One call returns everything of an execution: typed parameters, output, step results, error, metadata, "
     "user, agent, customer, type, definition version, binary path, created/updated, steps, artifacts, approvals.",
+    # So far get_logs.
+    "S3-15": "The older tools' calls work: `get_status(handle_id)`, `get_logs(handle_id, limit=N)` = the last N lines "
+    "(more by pages); each line carries its type and structured data.",
     "S3-18": "Backups with rotation (a setting with a default), `db restore`; "
     "a failed migration leaves the old database usable, with the way back documented.",
     # So far read back by the CLI.

@@ -127,6 +127,35 @@ def test_a_list_becomes_one_argument_per_item_only_where_it_stands_alone() -> No
     assert argv("{l: {type: list}}", "[a, '${{ params.l }}', z]", l=[]) == ["a", "z"]
 
 
+GROUPED = """\
+params: {count: {required: false, type: integer}, name: {default: '', allow_dash: true}, l: {type: list, default: []}}
+run: [tool, ["--count", "${{ params.count }}"], ["--name=", "${{ params.name }}", x], ["--each", "${{ params.l }}"], z]
+"""
+
+
+@pytest.mark.requirement("S3-10")
+@pytest.mark.parametrize(
+    ("given", "arguments"),
+    [
+        ({}, []),
+        ({"count": 0}, ["--count", "0"]),
+        ({"count": -5, "name": "-n"}, ["--count", "-5", "--name=", "-n", "x"]),
+        ({"name": ""}, []),
+        ({"l": ["a b", ""]}, ["--each", "a b", ""]),
+        ({"l": []}, []),
+    ],
+)
+def test_a_group_is_left_out_as_a_whole_when_a_parameter_in_it_says_nothing(
+    given: dict[str, Json], arguments: list[str]
+) -> None:
+    assert compiled(GROUPED, given)[1].argv == ["tool", *arguments, "z"]
+
+
+def test_a_value_in_a_group_becomes_no_option_unless_it_may() -> None:
+    with pytest.raises(InvalidInput, match="would become an option"):
+        argv("{p: {}}", "[a, ['--p', '${{ params.p }}']]", p="-rf")
+
+
 def test_what_names_an_optional_parameter_without_a_value_is_left_out() -> None:
     text = (
         "params: {o: {required: false}}\n"

@@ -69,6 +69,10 @@ def test_the_template_fits_the_schema() -> None:
         {"id": "x", "run": []},
         {"id": "x", "run": "a"},
         {"id": "x", "run": ["a"], "shell": "b"},
+        {"id": "x", "run": [["a"]]},
+        {"id": "x", "run": ["a", []]},
+        {"id": "x", "run": ["a", [["b"]]]},
+        {"id": "x", "run": ["a"], "events": "yes"},
         {"id": "X", "run": ["a"]},
         {"run": ["a"]},
         {"id": "x", "run": ["a"], "steps": []},
@@ -93,6 +97,7 @@ def test_what_the_schema_refuses_the_loader_refuses(values: dict[str, Json]) -> 
     "values",
     [
         {"id": "x", "shell": "a", "run": None, "timeout": "1h30m", "kill_grace": 0},
+        {"id": "x", "run": ["a", ["--b", "c"], "d"], "events": "markers"},
         {"id": "x", "python": "m:f", "interpreter": "python3", "params": {"a": {"type": "number", "min": 0.5}}},
         {
             "id": "x.y-z_1",

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -15,12 +17,14 @@ from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
 from outlast.kernel.locks import RunLock
 from outlast.kernel.process import await_end, identify
+from outlast.runtime import logbooks
 from outlast.runtime.library import Library
 from outlast.runtime.logbooks import LogQuery
 from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime, Started, open_runtime
 from outlast.runtime.starting import StartRequest
 from outlast.storage.logs.lines import Line
+from outlast.storage.logs.sealer import Sealed
 from outlast.storage.records import Execution
 from waiting import BOUND, until
 
@@ -199,6 +203,7 @@ async def test_several_readers_follow_one_live_log(runtime: Runtime, run: Run, t
     assert seen == [list(range(1, 1001))] * 3
 
 
+@pytest.mark.requirement("S3-3")
 async def test_a_log_reads_the_same_live_and_sealed(runtime: Runtime, run: Run, home: Home) -> None:
     started = await run("sh", "-c", "seq 1 30000; printf '\\377\\000no newline'")
     execution = await runtime.wait(started.execution.number, BOUND)
@@ -259,3 +264,24 @@ async def test_a_supervisor_needs_nothing_of_the_environment_it_was_started_from
     )
     assert printed.stderr == ""
     assert all(path.startswith(f"'{launcher.library}/") for path in printed.stdout.strip()[1:-1].split(", "))
+
+
+async def test_a_runtime_that_is_closed_while_it_moves_a_log_moves_it_to_its_end(
+    home: Home, runtime: Runtime, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await runtime.wait((await run("echo", "hello")).execution.number, BOUND)
+    begun, go = threading.Event(), threading.Event()
+    real = logbooks.seal
+
+    def waiting(*given: Any, **more: Any) -> Sealed:
+        begun.set()
+        assert go.wait(BOUND)
+        return real(*given, **more)
+
+    monkeypatch.setattr(logbooks, "seal", waiting)
+    async with anyio.create_task_group() as group:
+        group.start_soon(runtime.seal, execution)
+        await until(begun.is_set)
+        group.cancel_scope.cancel()
+        go.set()
+    assert (await runtime.get(execution.number)).log_lines == 1

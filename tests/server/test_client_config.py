@@ -8,7 +8,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "claude_config.example.json"
 
 
-@pytest.mark.requirement("C5")
+@pytest.mark.requirement("C5", "C3")
 def test_the_example_is_ready_to_paste() -> None:
     config = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     assert config.keys() == {"mcpServers"}

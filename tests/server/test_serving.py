@@ -2,16 +2,21 @@
 
 import json
 import os
+import select
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from anyio.abc import Process
 from servers import SERVER, Era, process, session
 
+from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
+from outlast.kernel.process import await_end, identify
 from waiting import until
 
 INITIALIZE = {
@@ -57,7 +62,7 @@ class Reader:
         assert message["jsonrpc"] == "2.0"
         return message
 
-    async def answer(self, id: int | None) -> dict[str, Any]:
+    async def answer(self, id: int | str | None) -> dict[str, Any]:
         """The answer to a request, in the order in which answers come."""
         message = await self.message()
         assert message["id"] == id
@@ -211,29 +216,99 @@ async def test_a_server_ends_while_it_waits_for_its_store(home: Home, tmp_path: 
     """A client that gives up does not leave a server behind that still waits for somebody's lock."""
     slow = SERVER[2].replace(
         "anyio.run(",
-        "import outlast.server.serving as serving, contextlib\n"
+        "import outlast.server.opening as opening, contextlib\n"
         "@contextlib.asynccontextmanager\n"
         "async def slow(options):\n"
         "    print('opening', file=sys.stderr, flush=True)\n"
         "    await anyio.sleep_forever()\n"
         "    yield\n"
-        "serving.open_runtime = slow\n"
+        "opening.open_runtime = slow\n"
         "anyio.run(",
     )
     async with process(home, tmp_path, [*SERVER[:2], slow]) as server:
-        await send(server, INITIALIZE)
+        await ready(server)
         await until(lambda: (tmp_path / "stderr").read_text() == "opening\n")
         assert server.stdin is not None
         await server.stdin.aclose()
         assert await exit_code(server) == 0
 
 
-async def test_a_store_that_cannot_be_opened_ends_the_server_with_a_reason(home: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize("era", ["auto", "legacy"])
+async def test_a_store_that_cannot_be_opened_is_told_to_whoever_calls_and_tried_again(
+    home: Home, tmp_path: Path, era: Era
+) -> None:
+    """A server that ended instead would only be a red dot in the client's list."""
     Path(home.database).write_bytes(b"this is no database, whatever its name says\n" * 100)
+    async with session(home, tmp_path, era) as agent:
+        for _ in range(2):
+            refused = await agent.call("list_execution_history")
+            assert refused.is_error
+            assert refused.data["code"] == "store_damaged"
+            assert "outlast db restore" in refused.data["next"]
+        Path(home.database).unlink()
+        assert (await agent.call("list_execution_history")).data["total"] == 0
+
+
+async def test_a_host_that_discovers_first_may_still_shake_hands(home: Home, tmp_path: Path) -> None:
+    """Real hosts probe with the newer protocol and then use the older one, on one pipe."""
+    envelope = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}
+    discover = {"jsonrpc": "2.0", "id": "probe", "method": "server/discover", "params": envelope}
     async with process(home, tmp_path) as server:
-        assert await exit_code(server) == 1
-    assert "StoreDamaged" in (tmp_path / "stderr").read_text()
-    assert "ExceptionGroup" not in (tmp_path / "stderr").read_text().splitlines()[-1]
+        reader = Reader(server)
+        await send(server, discover, discover)
+        for _ in range(2):
+            found = (await reader.message())["result"]
+            assert "2026-07-28" in found["supportedVersions"]
+            assert found["capabilities"]["resources"] == {"subscribe": True, "listChanged": True}
+        await send(server, INITIALIZE)
+        shaken = (await reader.answer(1))["result"]
+        assert shaken["protocolVersion"] == "2025-11-25"
+        assert shaken["capabilities"]["resources"] == {"subscribe": True, "listChanged": True}
+        assert shaken["capabilities"]["tools"] == {"listChanged": False}
+        assert len(shaken["instructions"].encode()) <= 2048
+        await send(server, INITIALIZED, call(2, "list_execution_history"))
+        while (message := await reader.message()).get("id") != 2:
+            assert "method" in message
+        assert message["result"]["structuredContent"]["total"] == 0
+        await send(server, discover)
+        assert "error" in await reader.answer("probe")
+
+
+async def test_a_server_whose_parent_is_gone_is_gone_too(home: Home, tmp_path: Path) -> None:
+    """Its pipe may stay open in somebody else's hands."""
+    pid = tmp_path / "pid"
+    held = ["/bin/sh", "-c", f'exec 3<&0; "$@" <&3 & echo $! > {pid}; wait', "sh", *SERVER]
+    async with process(home, tmp_path, held) as parent:
+        await until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+        await ready(parent)
+        server = identify(int(pid.read_text()), Clock())
+        assert server is not None
+        parent.kill()
+        assert await anyio.to_thread.run_sync(await_end, server, Clock().boot_id(), BOUND)
+
+
+async def test_a_client_that_writes_and_never_reads_can_leave(home: Home, tmp_path: Path) -> None:
+    """The end of input is noticed behind thousands of answers that nobody takes."""
+
+    def talk_without_listening() -> int:
+        with subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as server:
+            assert server.stdin is not None
+            os.set_blocking(server.stdin.fileno(), False)
+            wholly = b"no message\n" * 100
+            refused = 0
+            # Full for a while: the server has stopped reading because nobody takes its answers.
+            while refused < 20:
+                try:
+                    os.write(server.stdin.fileno(), wholly)
+                    refused = 0
+                except BlockingIOError:
+                    refused += 1
+                    select.select([], [server.stdin.fileno()], [], 0.1)
+            server.stdin.close()
+            return server.wait(BOUND)
+
+    environment = os.environ | {"OUTLAST_HOME": home.root}
+    assert await anyio.to_thread.run_sync(talk_without_listening) == 0
 
 
 @pytest.mark.requirement("C1")
@@ -242,12 +317,12 @@ async def test_only_messages_get_onto_the_wire(home: Home, tmp_path: Path) -> No
     forged = json.dumps({"jsonrpc": "2.0", "id": 2, "result": {"content": [], "isError": False}})
     noisy = SERVER[2].replace(
         "anyio.run(",
-        "import outlast.server.serving as serving\n"
-        "opened = serving.open_runtime\n"
+        "import outlast.server.opening as opening\n"
+        "opened = opening.open_runtime\n"
         "def open_runtime(options):\n"
         f"    print({forged!r}, flush=True); os.write(1, {forged.encode()!r}); os.system('echo noise; cat')\n"
         "    return opened(options)\n"
-        "serving.open_runtime = open_runtime\n"
+        "opening.open_runtime = open_runtime\n"
         "anyio.run(",
     )
     script = f"printf '%s\\n' '{forged}'; printf '%s\\n' '{forged}' >&2; cat"
@@ -288,7 +363,7 @@ async def test_a_line_that_is_no_message_is_answered_and_forgotten(
         await send(server, b"", line)
         assert (await reader.answer(id))["error"]["code"] == code
         await send(server, {"jsonrpc": "2.0", "id": 6, "method": "tools/list"})
-        assert len((await reader.answer(6))["result"]["tools"]) == 4
+        assert len((await reader.answer(6))["result"]["tools"]) == 6
 
 
 async def test_large_messages_pass_in_both_directions(home: Home, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp.types import JSONRPCResponse
+from mcp.types import JSONRPCError, JSONRPCResponse
 
-from outlast.server.stdio import CHUNK, encoded, lines_of, parsed
+from outlast.server.stdio import CHUNK, Refusal, encoded, lines_of, parsed
 
 
 def read_back(data: bytes, pieces: list[int]) -> list[bytes]:
@@ -49,15 +49,16 @@ def test_lines_longer_than_a_read_are_whole() -> None:
 def test_an_answer_that_cannot_be_written_becomes_an_error() -> None:
     """The reader must not wait for ever for an answer that killed the writer."""
     line = encoded(JSONRPCResponse(jsonrpc="2.0", id=7, result={"text": "\ud800"}))
-    message = parsed(line)
-    assert message.model_dump(by_alias=True)["id"] == 7
-    assert message.model_dump(by_alias=True)["error"]["code"] == -32603
+    message = json.loads(line)
+    assert (message["id"], message["error"]["code"]) == (7, -32603)
 
 
 @pytest.mark.parametrize("id", ["\ud800", "a\udfff", True, 1.5, None, [1], {"a": 1}])
 def test_an_id_that_no_answer_can_carry_is_answered_without(id: object) -> None:
     line = json.dumps({"jsonrpc": "2.0", "id": id, "method": 7}).encode()
-    message = json.loads(encoded(parsed(line)))
+    refusal = parsed(line)
+    assert isinstance(refusal, Refusal)
+    message = json.loads(encoded(refusal.answer))
     assert message["error"]["code"] == -32600
     assert message["id"] is None
 
@@ -71,4 +72,11 @@ def test_an_answer_to_an_id_that_cannot_be_written_is_still_an_answer() -> None:
 def test_a_message_is_one_line(text: str) -> None:
     line = encoded(JSONRPCResponse(jsonrpc="2.0", id=7, result={"text": text}))
     assert line.count(b"\n") == 1
-    assert parsed(line).model_dump()["result"] == {"text": text}
+    message = parsed(line)
+    assert isinstance(message, JSONRPCResponse)
+    assert message.result == {"text": text}
+
+
+def test_a_client_s_own_error_is_passed_on_and_not_sent_back() -> None:
+    line = b'{"jsonrpc":"2.0","id":3,"error":{"code":-32601,"message":"no such method"}}'
+    assert isinstance(parsed(line), JSONRPCError)

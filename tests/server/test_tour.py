@@ -64,7 +64,10 @@ async def test_an_execution_outlives_the_server_that_started_it(
     monkeypatch.setattr(tour_module, "FIRST_LOOK", 0.5)
     with anyio.fail_after(BOUND):
         assert await tour(home, "count", {"killed": str(killed)}, paper, server=SERVER) == 0
-    assert "It offers execute_workflow, get_status, get_logs, list_execution_history." in paper.text
+    assert (
+        "It offers list_workflows, execute_workflow, get_status, get_logs, list_execution_history, cancel_execution."
+        in paper.text
+    )
     assert f"> execute_workflow(workflow_id='count', params={{'killed': '{killed}'}})" in paper.text
     assert "was killed with SIGKILL in the middle of the execution." in paper.text
     assert re.search(r"The \d+ lines that the first server showed are the same here", paper.text)

@@ -60,6 +60,7 @@ async def test_everything_of_an_execution_is_read_in_a_later_session(home: Home)
         workflow_name="Report",
         workflow_type="cost_analysis",
         version=plan.version_hash,
+        marked_events=False,
         state=Settled(
             status=ExecutionStatus.CANCELLED,
             reason="cancelled by bob",

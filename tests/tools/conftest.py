@@ -12,7 +12,7 @@ from mcp.types import Implementation
 
 from outlast.kernel.home import Home
 from outlast.runtime.options import Options
-from outlast.runtime.runtime import Runtime
+from outlast.server.opening import Opening
 from outlast.server.serving import create_server
 
 Era = Literal["auto", "legacy"]
@@ -29,19 +29,19 @@ def era(request: pytest.FixtureRequest) -> Era:
 
 
 @pytest.fixture
-def server(options: Options) -> MCPServer[Runtime]:
+def server(options: Options) -> MCPServer[Opening]:
     return create_server(options)
 
 
 @pytest.fixture
-async def agent(server: MCPServer[Runtime], era: Era) -> AsyncIterator[Agent]:
+async def agent(server: MCPServer[Opening], era: Era) -> AsyncIterator[Agent]:
     """One in each era: a test that asks for this runs twice."""
     async with Client(server, mode=era, client_info=Implementation(name="tests", version="7")) as client:
         yield Agent(client)
 
 
 @pytest.fixture
-async def modern(server: MCPServer[Runtime]) -> AsyncIterator[Agent]:
+async def modern(server: MCPServer[Opening]) -> AsyncIterator[Agent]:
     async with Client(server) as client:
         yield Agent(client)
 

@@ -12,6 +12,7 @@ ROW = {
 }
 
 
+@pytest.mark.requirement("S3-7")
 async def test_a_listing_is_a_table_newest_first_with_the_true_total(agent: Agent) -> None:
     await agent.run("true")
     await agent.shell("exit 3")

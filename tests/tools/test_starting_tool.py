@@ -11,6 +11,7 @@ from mcp.server.mcpserver import MCPServer
 
 from outlast.kernel.errors import StoreBusy
 from outlast.runtime.runtime import Runtime
+from outlast.server.opening import Opening
 from outlast.tools.results import USUAL_BYTES
 from waiting import until
 
@@ -157,7 +158,7 @@ async def test_giving_up_a_call_does_not_end_what_it_started(agent: Agent) -> No
 
 
 async def test_an_error_after_the_start_names_the_execution(
-    server: MCPServer[Runtime], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    server: MCPServer[Opening], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     go = tmp_path / "go"
     argv = ["/bin/sh", "-c", f"until [ -e {go} ]; do sleep 0.02; done"]

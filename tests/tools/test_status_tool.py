@@ -20,7 +20,7 @@ from waiting import until
 CONCISE = {
     *("handle_id", "number", "workflow_id", "workflow_name", "status", "reason", "exit_code", "signal"),
     *("signal_certain", "start_time", "end_time", "duration_seconds", "active_seconds", "cancel_requested_by", "steps"),
-    *("pending_approvals", "compensation", "log_lines", "log_lines_final", "expected_end"),
+    *("progress", "pending_approvals", "compensation", "log_lines", "log_lines_final", "expected_end"),
 }
 DETAILED = {
     *("params", "output", "metadata", "labels", "user", "agent", "customer", "workflow_type", "workflow_version"),
@@ -228,6 +228,9 @@ async def test_a_record_that_is_not_over_says_that_another_engine_runs_it(home: 
     assert following == 'next: list_execution_history(workflow_id="command")'
     logs = await modern.call("get_logs", handle_id=1)
     assert (logs.data["lines"], logs.data["log_lines_final"]) == ([], True)
+    refused = await modern.call("cancel_execution", handle_id=1)
+    assert refused.is_error
+    assert (refused.data["code"], refused.data["next"]) == ("recorded_elsewhere", "cancel it where it runs")
 
 
 GATE = (

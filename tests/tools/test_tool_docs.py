@@ -23,7 +23,8 @@ def arguments_told(section: str) -> set[str]:
 
 
 def test_every_tool_has_a_section_and_no_other_has() -> None:
-    assert list(SECTIONS) == [*(tool.name for tool in TOOLS), "Errors"]
+    assert list(SECTIONS) == [*(tool.name for tool in TOOLS), "Waiting", "Errors"]
+    assert "## Resources and prompts\n" in GUIDE
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)

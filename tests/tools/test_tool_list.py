@@ -8,8 +8,15 @@ from jsonschema import Draft202012Validator
 
 from outlast.tools.registration import TOOLS
 
-NAMES = ["execute_workflow", "get_status", "get_logs", "list_execution_history"]
-READ = NAMES[1:]
+NAMES = [
+    "list_workflows",
+    "execute_workflow",
+    "get_status",
+    "get_logs",
+    "list_execution_history",
+    "cancel_execution",
+]
+WRITE = {"execute_workflow", "cancel_execution"}
 
 
 def parts(schema: Any) -> list[dict[str, Any]]:
@@ -32,7 +39,7 @@ async def test_the_tools_are_listed_in_the_same_order_to_every_client(agent: Age
 def test_every_tool_says_what_it_is(tool: Any) -> None:
     assert tool.title
     assert 40 < len(tool.description) < 2048
-    assert tool.annotations.read_only_hint is (tool.name in READ)
+    assert tool.annotations.read_only_hint is (tool.name not in WRITE)
     assert tool.annotations.open_world_hint is not None
     assert tool.output_schema is None
 

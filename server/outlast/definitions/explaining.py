@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from outlast.definitions.document import Document
-from outlast.definitions.model import KINDS, LATER, Concurrency, WorkflowDefinition
+from outlast.definitions.model import KINDS, LATER, TAGS, Concurrency, WorkflowDefinition
 from outlast.definitions.parameter import Parameter
 from outlast.definitions.values import Path, Problem, kind_of, show_path
 from outlast.kernel.plan import Json
@@ -17,6 +17,7 @@ ONE_STEP = "belongs to workflows of several steps; this version runs workflows o
 
 EXPECTED = {
     "string_type": "text",
+    "int_type": "an integer",
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping of names to values",
@@ -70,12 +71,13 @@ def _explain(details: list[ErrorDetails], document: Document) -> list[Problem]:
                 )
                 problems.append(Problem(problem.path, problem.sentence + quoted))
         else:
-            path = tuple(part for part in detail["loc"] if part != "[key]")
-            problems.append(Problem(path, _sentence(detail, path, document)))
+            path = tuple(part for part in detail["loc"] if part not in TAGS)
+            problems.append(Problem(path, sentence_of(detail, path, document)))
     return problems
 
 
-def _sentence(detail: ErrorDetails, path: Path, document: Document) -> str:
+def sentence_of(detail: ErrorDetails, path: Path, document: Document) -> str:
+    """What is wrong at one place, as the rest of a sentence that begins with the field."""
     kind = detail["type"]
     context = detail.get("ctx", {})
     written = document.written.get(path)
@@ -87,6 +89,8 @@ def _sentence(detail: ErrorDetails, path: Path, document: Document) -> str:
         return str(context["error"])
     if kind == "literal_error":
         return "must be one of " + str(context["expected"]).replace("'", "").replace(" or ", ", ")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return "must have a type, one of " + str(context.get("expected_tags", "those that are known")).replace("'", "")
     if path == ("run",) and isinstance(detail["input"], str):
         return "must be a list of a program and its arguments, such as [make, test]; for a line of shell use shell"
     if kind == "string_type" and written is not None and detail["input"] is not None:

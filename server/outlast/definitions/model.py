@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from outlast.definitions import substitution
@@ -39,6 +39,14 @@ _DURATION_SCHEMA: dict[str, object] = {
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 PositiveDuration = Annotated[float, BeforeValidator(parse_positive_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Label = Annotated[str, Field(max_length=200)]
+Group = Annotated[list[str], Field(min_length=1)]
+"""Arguments that are left out together when a parameter among them has no value, or an empty one."""
+Element = Annotated[
+    Annotated[str, Tag("[text]")] | Annotated[Group, Tag("[group]")],
+    Discriminator(lambda value: "[group]" if isinstance(value, list) else "[text]"),
+]
+TAGS = frozenset(("[key]", "[text]", "[group]"))
+"""What pydantic puts into the place of an error and stands in no file."""
 
 
 class Concurrency(BaseModel):
@@ -64,8 +72,10 @@ class WorkflowDefinition(BaseModel):
     labels: dict[Label, Label] = Field({}, description="Labels that every execution gets.")
     status: Literal["draft", "active"] = Field("active", description="Agents cannot start drafts.")
     params: dict[str, Parameter] = Field({}, description="The parameters, by name.")
-    run: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="The command and its arguments; no shell. May hold ${{ params.NAME }}."
+    run: Annotated[list[Element], Field(min_length=1)] | None = Field(
+        None,
+        description="The command and its arguments; no shell. May hold ${{ params.NAME }}. A list among them is "
+        "left out as a whole when one of its parameters has no value or an empty one.",
     )
     shell: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="A text for /bin/sh. Parameters arrive as $PARAM_NAME."
@@ -82,6 +92,9 @@ class WorkflowDefinition(BaseModel):
     kill_grace: Duration = Field(5.0, description="Time between the polite and the final kill.")
     streams: Literal["merged", "separate"] = Field(
         "merged", description="One log in true order, or stdout and stderr apart."
+    )
+    events: Literal["none", "markers"] = Field(
+        "none", description="markers: printed lines that begin with __WF_EVENT__: are events about phases and tasks."
     )
     concurrency: Concurrency | None = Field(None, description="Keeps executions apart that share a key.")
 
@@ -151,6 +164,12 @@ class WorkflowDefinition(BaseModel):
     def _run_problems(self) -> Iterator[Problem]:
         for index, element in enumerate(self.run or ()):
             path = ("run", index)
+            if isinstance(element, list):
+                if index == 0:
+                    yield Problem(path, "must be text, not a list: the first element names the program")
+                for place, argument in enumerate(element):
+                    yield from self._template_problems((*path, place), argument, always=False)
+                continue
             if index == 0 and not element:
                 yield Problem(path, "is empty: the first element names the program")
             yield from self._template_problems(path, element, always=index == 0)

@@ -14,6 +14,9 @@ def workflow_schema() -> dict[str, Json]:
     schema = cast("dict[str, Json]", WorkflowDefinition.model_json_schema())
     properties = cast("dict[str, dict[str, Json]]", schema["properties"])
     properties["params"]["propertyNames"] = {"pattern": _anchored(NAME.pattern)}
+    for kind in cast("list[dict[str, Json]]", properties["run"]["anyOf"]):
+        if kind["type"] == "array":
+            kind["prefixItems"] = [{"type": "string"}]
     properties["env"]["propertyNames"] = {"pattern": _anchored(VARIABLE.pattern)}
     head: dict[str, Json] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,12 +1,13 @@
 """`${{ params.name }}`: where it may stand and what takes its place.
 
 Each template is read once; what a parameter brings in is never read again. One element of `run` stays one argument,
-whatever the value holds. Two exceptions: an element that is nothing but a list parameter becomes one argument per
-item, and an element that names an optional parameter without a value is left out.
+whatever the value holds. Three exceptions: an element that is nothing but a list parameter becomes one argument per
+item, an element that names an optional parameter without a value is left out, and so is a group of arguments (a list
+among the elements) as a whole, there also when the value is empty.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from outlast.definitions.parameter import Parameter
 from outlast.definitions.values import as_text, show
@@ -50,11 +51,13 @@ def fill_text(template: str, values: Mapping[str, Json]) -> str | None:
     return REFERENCE.sub(lambda match: as_text(values[references(match[0])[0]]), template)
 
 
-def fill_argv(template: list[str], values: Mapping[str, Json], declared: Mapping[str, Parameter]) -> list[str]:
+def fill_argv(
+    template: Sequence[str | list[str]], values: Mapping[str, Json], declared: Mapping[str, Parameter]
+) -> list[str]:
     """The arguments. Raises InvalidInput where a parameter would become an option of its own."""
     argv: list[str] = []
     problems: list[str] = []
-    for element in template:
+    for element in _arguments(template, values):
         name = whole_reference(element)
         value = values.get(name) if name else None
         if isinstance(value, list):
@@ -73,6 +76,15 @@ def fill_argv(template: list[str], values: Mapping[str, Json], declared: Mapping
     if problems:
         raise InvalidInput("\n".join(problems))
     return argv
+
+
+def _arguments(template: Sequence[str | list[str]], values: Mapping[str, Json]) -> Iterator[str]:
+    """The elements, and those of the groups in which every parameter says something."""
+    for element in template:
+        if isinstance(element, str):
+            yield element
+        elif all(values.get(name) not in (None, "", []) for argument in element for name in references(argument)):
+            yield from element
 
 
 def _option(element: str, text: str, values: Mapping[str, Json], declared: Mapping[str, Parameter]) -> str | None:

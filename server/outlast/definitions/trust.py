@@ -1,11 +1,18 @@
-"""Which files may say what is run: nobody but the user and root may be able to write them."""
+"""Which files may say what is run, and whether they are still the same: nobody but the user and root may be able to
+write them."""
 
 import os
 import stat
+import time
 from pathlib import Path
 
 MAX_FILE = 1024 * 1024
 """Bytes of a definition file."""
+SETTLED_NS = 100_000_000
+"""A file that changed less than 0.1 s ago is read again: a second change could leave the same times."""
+
+FileKey = tuple[int, ...]
+"""What is different when a file is another one, or has other contents."""
 
 
 class Untrusted(Exception):
@@ -29,6 +36,23 @@ def check_status(status: os.stat_result, user: int) -> None:
         raise Untrusted(f"belongs to another user (uid {status.st_uid}), not to you or root")
     if status.st_mode & stat.S_IWOTH:
         raise Untrusted("can be written by everybody; run: chmod o-w on it")
+
+
+def key_of(status: os.stat_result) -> FileKey:
+    return (
+        status.st_mtime_ns,
+        status.st_size,
+        status.st_ino,
+        status.st_dev,
+        status.st_ctime_ns,
+        status.st_mode,
+        status.st_uid,
+    )
+
+
+def unsettled(status: os.stat_result) -> bool:
+    """Whether the file changed so lately that its key may stand for two contents."""
+    return time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) <= SETTLED_NS
 
 
 def read_trusted(path: Path) -> bytes:

@@ -1,8 +1,13 @@
 """The workflows that can be started, read again when their files change."""
 
+from pathlib import Path
+
 import anyio
 
-from outlast.definitions.discovery import Catalogue, Discovery, Found
+from outlast.definitions.answers import Answers
+from outlast.definitions.catalogue import Catalogue, Found
+from outlast.definitions.discovery import Discovery
+from outlast.definitions.executables import Executables
 from outlast.runtime.options import Options
 
 SCAN_SECONDS = 5.0
@@ -13,7 +18,8 @@ class Workflows:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._discovery = Discovery()
+        answers = Answers(Path(options.home.executables))
+        self._discovery = Discovery(executables=Executables(answers, options.environment, options.path))
         self._turn = anyio.Lock()
 
     async def catalogue(self) -> Catalogue:

@@ -17,6 +17,7 @@ from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.ids import is_id
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.plan import decode_plan, decode_secrets
+from outlast.runtime.shielding import shielded
 from outlast.storage import reading
 from outlast.storage.logs.filters import LogFilter
 from outlast.storage.logs.lines import Entry
@@ -88,6 +89,10 @@ class Logbooks:
         """How many lines are known of and what the newest says, without reading a long log for it."""
         return await self._store.browse(lambda c: self._reader(c, execution).glance())
 
+    async def ask(self, execution: Execution, question: Callable[[LogReader], T]) -> T:
+        """The answer of an execution's reader to something short; it runs on the thread that reads logs."""
+        return await self._store.browse(lambda c: question(self._reader(c, execution)))
+
     async def seal(self, number: int, execution_id: str) -> Sealed:
         """Move what can be moved into the store; the run directory of a finished log is removed."""
         plan = await self._store.read(lambda c: reading.plan(c, number))
@@ -108,7 +113,8 @@ class Logbooks:
                 remove_run_directory(run)
             return sealed
 
-        return await anyio.to_thread.run_sync(work)
+        # Shielded: the thread goes on anyway, and a caller that is cancelled would leave it without an answer for ever.
+        return await shielded(lambda: anyio.to_thread.run_sync(work))
 
     async def remove_files(self, execution_id: str) -> bool:
         """Remove what is left of a run directory whose log is in the store; False while its supervisor still exits."""

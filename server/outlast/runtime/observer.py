@@ -21,10 +21,11 @@ from outlast.runtime.logbooks import Logbooks, LogPage, LogQuery
 from outlast.runtime.options import Options
 from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
+from outlast.runtime.tracking import Tracked, Tracker
 from outlast.storage import history, reading
 from outlast.storage.history import PAGE_SIZE, Filter, offset_of
 from outlast.storage.logs.reader import Glance, LogCount
-from outlast.storage.records import Details, Execution, Page
+from outlast.storage.records import Details, Execution, Page, Summary
 from outlast.storage.store import Store, open_store
 
 LOOK_EVERY = 0.05
@@ -42,6 +43,7 @@ class Observer:
         self._supervisors = Supervisors(store, options.home, library, options.clock)
         self._live = Live(store)
         self._logbooks = Logbooks(store, options.home)
+        self._tracker = Tracker(self._logbooks)
 
     async def get(self, handle: str | int) -> Execution:
         """An execution as it is now: from memory while it is live, from the store when it is over.
@@ -91,6 +93,11 @@ class Observer:
         home, clock = self.options.home, self.options.clock
         return await self.store.write(lambda c: recording.record(c, home, told, clock.now()))
 
+    async def latest(self, workflow_id: str) -> Summary | None:
+        """A workflow's latest execution, as the store has it."""
+        page = await self.store.read(lambda c: history.page(c, Filter(workflow_id=workflow_id), limit=1))
+        return page.executions[0] if page.executions else None
+
     async def outcomes(self, workflow_id: str) -> list[tuple[ExecutionStatus, int]]:
         """Status and duration (µs) of a workflow's latest settled executions, newest first."""
         return await self.store.read(lambda c: history.outcomes(c, workflow_id))
@@ -106,6 +113,11 @@ class Observer:
     async def log_glance(self, execution: Execution) -> Glance:
         """How many lines are known of and what the newest says; bounded, however much was printed meanwhile."""
         return await self._logbooks.glance(execution)
+
+    async def progress(self, execution: Execution, seconds: float) -> Tracked | None:
+        """What an execution's program has told about its phases, read for at most about `seconds`; None where its
+        workflow tells no events."""
+        return await self._tracker.progress(execution, seconds)
 
     async def seal(self, execution: Execution) -> bool:
         """Move an execution's log into the store as far as it can be; whether all of it is there now."""

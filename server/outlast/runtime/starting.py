@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 
+from outlast.definitions.catalogue import Found
 from outlast.definitions.compiling import CompileContext, compile_plan
-from outlast.definitions.discovery import Found
 from outlast.kernel import executions
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.executions import Created

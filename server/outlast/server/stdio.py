@@ -10,7 +10,9 @@ import fcntl
 import json
 import logging
 import os
+import select
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
@@ -39,6 +41,8 @@ LONGEST_MESSAGE = 16 * 1024 * 1024
 WAITING_MESSAGES = 64
 """Read ahead, so that the end of input is noticed although messages wait."""
 CHUNK = 1 << 16
+TIME_TO_READ = 0.5
+"""Seconds for what a client has written before it left."""
 
 
 class Wire(NamedTuple):
@@ -46,6 +50,12 @@ class Wire(NamedTuple):
 
     incoming: int
     outgoing: int
+
+
+class Refusal(NamedTuple):
+    """A line that is no message."""
+
+    answer: JSONRPCError
 
 
 class Streams(NamedTuple):
@@ -67,17 +77,21 @@ def claim() -> Wire:
 
 
 @asynccontextmanager
-async def open_streams(wire: Wire, ended: Callable[[], None]) -> AsyncGenerator[Streams]:
-    """The messages of a connection. `ended` is called on the event loop when the other side is gone."""
+async def open_streams(
+    wire: Wire, ended: Callable[[], None], at_the_door: Callable[[JSONRPCMessage], JSONRPCMessage | None]
+) -> AsyncGenerator[Streams]:
+    """The messages of a connection. `ended` is called, on any thread, when the other side is gone. A message that
+    `at_the_door` has an answer for is not passed on."""
     received_in, received = anyio.create_memory_object_stream[SessionMessage | Exception](WAITING_MESSAGES)
     to_send, to_send_out = anyio.create_memory_object_stream[SessionMessage](0)
     loop = asyncio.get_running_loop()
 
     async def take(line: bytes) -> None:
         message = parsed(line)
-        if isinstance(message, JSONRPCError):
-            await to_send.send(SessionMessage(message))
-        else:
+        answer = message.answer if isinstance(message, Refusal) else at_the_door(message)
+        if answer is not None:
+            await to_send.send(SessionMessage(answer))
+        elif not isinstance(message, Refusal):
             await received_in.send(SessionMessage(message))
 
     async def end() -> None:
@@ -108,11 +122,22 @@ async def open_streams(wire: Wire, ended: Callable[[], None]) -> AsyncGenerator[
     async with anyio.create_task_group() as group:
         group.start_soon(write)
         threading.Thread(target=read, name="stdin", daemon=True).start()
+        threading.Thread(target=await_hangup, args=(wire.incoming, ended), name="hangup", daemon=True).start()
         try:
             yield Streams(received, to_send)
         finally:
             for stream in (received_in, received, to_send):
                 stream.close()
+
+
+def await_hangup(fd: int, ended: Callable[[], None]) -> None:
+    """Call `ended` some moments after the other side has closed the pipe, however much of it is still unread: a client
+    that reads no more keeps the reader from getting to the end."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    if any(event & select.POLLHUP for _, event in poll.poll()):
+        time.sleep(TIME_TO_READ)
+        ended()
 
 
 def lines_of(fd: int) -> Iterator[bytes]:
@@ -134,10 +159,10 @@ def lines_of(fd: int) -> Iterator[bytes]:
         yield line
 
 
-def parsed(line: bytes) -> JSONRPCMessage:
+def parsed(line: bytes) -> JSONRPCMessage | Refusal:
     """The message on a line; for a line that is none, the error that answers it."""
     if len(line) > LONGEST_MESSAGE:
-        return refused(PARSE_ERROR, f"a message may have at most {LONGEST_MESSAGE:,} bytes")
+        return Refusal(refused(PARSE_ERROR, f"a message may have at most {LONGEST_MESSAGE:,} bytes"))
     try:
         return jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
@@ -145,9 +170,9 @@ def parsed(line: bytes) -> JSONRPCMessage:
     try:
         content: object = json.loads(line)
     except (ValueError, RecursionError):
-        return refused(PARSE_ERROR, "not JSON")
+        return Refusal(refused(PARSE_ERROR, "not JSON"))
     given = cast("dict[str, object]", content).get("id") if isinstance(content, dict) else None
-    return refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", usable_id(given))
+    return Refusal(refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", usable_id(given)))
 
 
 def usable_id(value: object) -> RequestId | None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO, cast
 import anyio
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.types import TextContent
+from mcp.types import TextContent, TextResourceContents
 
 from outlast.kernel.home import Home
 from outlast.kernel.plan import Json
@@ -46,7 +46,9 @@ class Connection:
 
     async def call(self, tool: str, *, quiet: bool = False, **arguments: Json) -> View:
         """Call a tool and print what an agent would read; its structured content."""
-        result = await self.client.call_tool(tool, cast("dict[str, Any]", arguments))
+        result = await self.client.call_tool(
+            tool, cast("dict[str, Any]", arguments), progress_callback=None if quiet else self.told
+        )
         if not quiet or result.is_error:
             self.out(f"\n> {tool}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})")
             for content in result.content:
@@ -55,6 +57,18 @@ class Connection:
         if result.is_error:
             raise TourFailed(f"{tool} answered an error.")
         return cast("View", result.structured_content)
+
+    async def told(self, progress: float, total: float | None, message: str | None) -> None:
+        """What the server says while a call waits."""
+        self.out(f"  … {progress:g} of {total or 0:g} s: {message}"[:MAX_WIDTH])
+
+    async def read(self, uri: str) -> str:
+        """Read a resource, as somebody who attaches it to a chat; print its beginning."""
+        [content] = (await self.client.read_resource(uri)).contents
+        assert isinstance(content, TextResourceContents), "resources of ours are texts"
+        first, *rest = content.text.splitlines()
+        self.out(f"\n{uri}\n  {first[:MAX_WIDTH]}" + (f"\n  … {len(rest)} more lines" if rest else ""))
+        return content.text
 
     async def wait(self, number: int, seconds: float) -> View:
         """The status at the end, or after so many seconds; a tool itself waits 45 at most."""
@@ -77,6 +91,7 @@ async def tour(
 ) -> int:
     """Run a workflow through a server, kill that server, and read everything from a second one.
 
+    In the end the execution is read as resources, and one more is started and cancelled.
     Prints the calls and their answers through `out`, a line or a few at a time. Returns 0 only if the workflow
     completed and both servers agree about it; else 1, having said what did not hold.
     """
@@ -88,6 +103,8 @@ async def tour(
         out(f"\nThe first server (process {first.pid}) was killed with SIGKILL {when}.")
         async with connection(home, server, out) as second:
             status = await end(second, started, seen, lines, patience)
+            await attach(second, status)
+            await cancel_another(second, workflow_id, params)
     except Exception as error:
         failure = sole(error)
         if not isinstance(failure, TourFailed | MCPError | OSError):
@@ -136,6 +153,25 @@ async def end(second: Connection, started: View, seen: View, lines: list[Json], 
     if status["status"] != ExecutionStatus.COMPLETED.value:
         raise TourFailed(f"the execution is {status['status']}: {status['reason']}.")
     return status
+
+
+async def attach(second: Connection, status: View) -> None:
+    """Read the execution and its log as resources. Raises TourFailed where they say something else."""
+    number = cast("int", status["number"])
+    if str(status["status"]) not in await second.read(f"execution://{number}"):
+        raise TourFailed("the resource tells another status than the tool.")
+    if f"of {status['log_lines']:,}" not in await second.read(f"execution://{number}/logs"):
+        raise TourFailed("the resource counts other lines than the tool.")
+
+
+async def cancel_another(second: Connection, workflow_id: str, params: Mapping[str, Json]) -> None:
+    """Start the same workflow once more and have it cancelled. Raises TourFailed where something of it is left."""
+    started = await second.call("execute_workflow", workflow_id=workflow_id, params=dict(params))
+    number = cast("int", started["number"])
+    await second.call("cancel_execution", handle_id=number, wait_seconds=45, reason="the tour is over")
+    status = await second.call("get_status", quiet=True, handle_id=number, wait_seconds=45)
+    if status["status"] not in (ExecutionStatus.CANCELLED.value, ExecutionStatus.COMPLETED.value):
+        raise TourFailed(f"the cancelled execution is {status['status']}: {status['reason']}.")
 
 
 def over(status: View) -> bool:

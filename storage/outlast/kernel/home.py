@@ -37,6 +37,11 @@ class Home(NamedTuple):
         return self.root + "/workflows"
 
     @property
+    def executables(self) -> str:
+        """What executables said that were asked which workflow they are; only a memory."""
+        return self.root + "/executables.json"
+
+    @property
     def backups(self) -> str:
         return self.root + "/backups"
 

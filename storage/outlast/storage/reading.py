@@ -51,6 +51,7 @@ def execution(connection: sqlite3.Connection, number: int) -> Execution:
         workflow_name=row["workflow_name"],
         workflow_type=row["workflow_type"],
         version=row["version_hash"],
+        marked_events=row["events"] == "markers",
         state=state_of(row),
         user=row["user_name"],
         agent=row["agent_name"],

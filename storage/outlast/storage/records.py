@@ -58,6 +58,8 @@ class Execution:
     workflow_type: str | None
     version: str
     """Hash of the definition it runs."""
+    marked_events: bool
+    """Whether its definition says that printed lines may be events."""
     state: State
     user: str
     agent: str | None

@@ -54,7 +54,7 @@ async def list_execution_history(
     since: Since = None,
     until: Until = None,
 ) -> CallToolResult:
-    runtime = runtime_of(call)
+    runtime = await runtime_of(call)
     now = runtime.options.clock.now()
     wanted = Filter(
         workflow_id=workflow_id,

@@ -11,8 +11,7 @@ from outlast.kernel.marks import MERGED, STREAM_NAMES
 from outlast.runtime.logbooks import EVERYTHING, LogPage, LogQuery
 from outlast.storage.logs.lines import Entry, Line
 from outlast.storage.records import Execution
-from outlast.tools.log_views import gap_text, gap_view, line_view
-from outlast.tools.readable import shown
+from outlast.tools.log_views import gap_text, gap_view, line_view, meaning_of
 from outlast.tools.results import ROOM, weight
 from outlast.tools.texts import joined
 from outlast.tools.views import View
@@ -84,8 +83,8 @@ class LogReply:
     def _row(self, entry: Entry, *, dated: bool) -> Row:
         if not isinstance(entry, Line):
             return Row(entry.first, entry.last, gap_view(entry), f"{entry.first} [{gap_text(entry)}]")
-        line = shown(entry.data)
-        view = line_view(entry, self.execution.steps, line)
+        meaning = meaning_of(entry, self.execution)
+        view, line = line_view(entry, self.execution, meaning), meaning.shown
         words = [str(entry.n), time_of(entry, dated=dated)]
         if len(self.execution.steps) > 1:
             words.append(self.execution.steps[entry.spool.step - 1].id)

@@ -36,7 +36,7 @@ async def get_logs(
     since: Since = None,
     until: Until = None,
 ) -> CallToolResult:
-    runtime = runtime_of(call)
+    runtime = await runtime_of(call)
     now = runtime.options.clock.now()
     query = LogQuery(
         limit=limit,

@@ -60,5 +60,13 @@ def shown(data: bytes) -> Shown:
     while not text and earlier:
         earlier -= 1
         text = ESCAPE.sub("", states[earlier].decode("utf-8", "backslashreplace"))
-    text = visible(text)
-    return Shown(text[:LONGEST_LINE], max(0, len(text) - LONGEST_LINE), earlier)
+    return shortened(visible(text))._replace(folded=earlier)
+
+
+def shown_text(text: str) -> Shown:
+    """A text that a program gave a name to, as one line."""
+    return shortened(visible(ESCAPE.sub("", text)))
+
+
+def shortened(text: str) -> Shown:
+    return Shown(text[:LONGEST_LINE], max(0, len(text) - LONGEST_LINE))

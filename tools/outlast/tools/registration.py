@@ -2,9 +2,18 @@
 
 from mcp.server.mcpserver.tools import Tool
 
+from outlast.tools.cancelling import CANCEL_EXECUTION
 from outlast.tools.history import LIST_EXECUTION_HISTORY
 from outlast.tools.logs import GET_LOGS
 from outlast.tools.starting import EXECUTE_WORKFLOW
 from outlast.tools.status import GET_STATUS
+from outlast.tools.workflows import LIST_WORKFLOWS
 
-TOOLS: tuple[Tool, ...] = (EXECUTE_WORKFLOW, GET_STATUS, GET_LOGS, LIST_EXECUTION_HISTORY)
+TOOLS: tuple[Tool, ...] = (
+    LIST_WORKFLOWS,
+    EXECUTE_WORKFLOW,
+    GET_STATUS,
+    GET_LOGS,
+    LIST_EXECUTION_HISTORY,
+    CANCEL_EXECUTION,
+)

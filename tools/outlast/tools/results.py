@@ -4,12 +4,12 @@ import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent
 
-from outlast.kernel.errors import OutlastError
+from outlast.kernel.errors import OutlastError, StoreUnreachable
 from outlast.kernel.plan import Json
 from outlast.runtime.runtime import Runtime
 from outlast.tools.readable import escaped, visible_lines
@@ -17,8 +17,15 @@ from outlast.tools.views import View
 
 log = logging.getLogger(__name__)
 
-Call: TypeAlias = Context[Runtime]
-"""The call of a tool; the server's lifespan is its runtime."""
+
+class Door(Protocol):
+    """What a server gives to its tools: the runtime, once it is open."""
+
+    async def runtime(self) -> Runtime: ...
+
+
+Call: TypeAlias = Context[Door]
+"""The call of a tool."""
 
 USUAL_BYTES = 24 * 1024
 MOST_BYTES = 64 * 1024
@@ -29,8 +36,14 @@ MAX_MESSAGE = 4000
 """Characters of an error's message, and of its next call."""
 
 
-def runtime_of(call: Call) -> Runtime:
-    return call.request_context.lifespan_context
+async def runtime_of(call: Call) -> Runtime:
+    """The server's runtime. Raises what keeps it from opening, as a StoreError where it is the home."""
+    try:
+        return await call.request_context.lifespan_context.runtime()
+    except OSError as error:
+        raise StoreUnreachable(
+            f"Outlast's home cannot be used: {error}.", next="outlast doctor, in a terminal"
+        ) from error
 
 
 def reply(text: str, structured: View) -> CallToolResult:

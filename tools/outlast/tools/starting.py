@@ -17,6 +17,7 @@ from outlast.tools.results import Call, about, reply, runtime_of
 from outlast.tools.status import report
 from outlast.tools.texts import joined, started_text
 from outlast.tools.views import started_view
+from outlast.tools.waiting import wait_for
 
 MAX_LISTED = 30
 """Workflows named in an error."""
@@ -42,7 +43,7 @@ async def execute_workflow(
     agent: Annotated[str | None, Field(description="The agent that it is for.")] = None,
     customer: Annotated[str | None, Field(description="The customer that it is for.")] = None,
 ) -> CallToolResult:
-    runtime = runtime_of(call)
+    runtime = await runtime_of(call)
     request = StartRequest(
         workflow_id=workflow_id,
         params=params or {},
@@ -63,7 +64,7 @@ async def execute_workflow(
     execution = started.execution
     with about(execution.id, "execute_workflow"):
         if seconds:
-            execution = await runtime.wait(execution.number, seconds)
+            execution = await wait_for(call, runtime, execution.number, seconds)
         if seconds or execution.settled is not None:
             again = "nothing was started: the same idempotency_key was used before" if started.already_existed else None
             text = joined([again, (await report(runtime, execution))[1]])

@@ -12,13 +12,16 @@ from outlast.storage.records import Execution
 from outlast.tools.arguments import Handle, Wait, clamped
 from outlast.tools.expectations import expectation
 from outlast.tools.guarding import READ_ONLY, GuardedTool
-from outlast.tools.readable import shown
+from outlast.tools.log_views import meaning_of
 from outlast.tools.results import MOST_BYTES, ROOM, Call, about, reply, runtime_of, weight
 from outlast.tools.texts import details_text, expected_end, joined, status_text
 from outlast.tools.views import View, details_view, status_view
+from outlast.tools.waiting import wait_for
 
 MAX_LAST_LINE = 160
 """Characters of the last line that a status shows."""
+EVENT_SECONDS, PAST_EVENT_SECONDS = 0.1, 2.0
+"""For reading the events of a live execution, and once of one that is over; the next status goes on from there."""
 
 
 COLLECTED = ("params", "param_types", "step_results", "artifacts", "approvals")
@@ -36,9 +39,9 @@ async def get_status(
         Field(description="detailed is everything: parameters, output, step results, artifacts, who started it …"),
     ] = "concise",
 ) -> CallToolResult:
-    runtime = runtime_of(call)
+    runtime = await runtime_of(call)
     seconds, note = clamped(wait_seconds)
-    execution = await (runtime.wait(handle_id, seconds) if seconds else runtime.get(handle_id))
+    execution = await (wait_for(call, runtime, handle_id, seconds) if seconds else runtime.get(handle_id))
     with about(execution.id, "get_status"):
         view, text = await report(runtime, execution)
         if response_format == "detailed":
@@ -53,9 +56,10 @@ async def report(runtime: Runtime, execution: Execution) -> tuple[View, str]:
     count, last = await runtime.log_glance(execution)
     running = execution.status is ExecutionStatus.RUNNING and not execution.recorded
     expected = expectation(await runtime.outcomes(execution.workflow_id)) if running else None
-    words = None if last is None else (last.at, shown(last.data).text[:MAX_LAST_LINE])
-    view = status_view(execution, count, now, expected_end(execution, now, expected))
-    return view, status_text(execution, count, now, expected, words)
+    tracked = await runtime.progress(execution, EVENT_SECONDS if execution.settled is None else PAST_EVENT_SECONDS)
+    words = None if last is None else (last.at, meaning_of(last, execution).shown.text[:MAX_LAST_LINE])
+    view = status_view(execution, count, now, expected_end(execution, now, expected), tracked)
+    return view, status_text(execution, count, now, expected, words, tracked)
 
 
 def fitted(details: View, beside: View, number: int) -> View:

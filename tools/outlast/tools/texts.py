@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from outlast.kernel.plan import Json
 from outlast.kernel.states import Parked, Pending, Settled
 from outlast.kernel.status import ExecutionStatus, StepStatus
+from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Execution, Page, Step, Summary
 from outlast.tools.expectations import Expectation
+from outlast.tools.progress_views import progress_line
 from outlast.tools.readable import visible
 from outlast.tools.views import View, duration, reason, started_at
 
@@ -69,12 +71,24 @@ def usual_words(expected: Expectation) -> str:
     return rate if expected.usual is None else f"Usually {duration_text(expected.usual)}, {rate}"
 
 
+def cancelled_text(execution: Execution) -> str:
+    """What cancelling answers before the end."""
+    number = execution.number
+    return joined(
+        [
+            f"#{number} {execution.workflow_id} · {state_words(execution)}",
+            next_calls(f"get_status({number}, wait_seconds=45)"),
+        ]
+    )
+
+
 def status_text(
     execution: Execution,
     count: LogCount,
     now: int,
     expected: Expectation | None,
     last: tuple[int, str] | None,
+    tracked: Tracked | None = None,
 ) -> str:
     """Where an execution stands. `last`: when (µs) its last line came and what it says."""
     return joined(
@@ -82,6 +96,7 @@ def status_text(
             f"#{execution.number} {execution.workflow_id} · {state_words(execution, now, expected)}",
             steps_line(execution.steps, now) if len(execution.steps) > 1 else None,
             gates_line(execution),
+            progress_line(tracked),
             log_line(count, now, last, over=execution.settled is not None),
             next_calls(*useful_calls(execution, count)),
         ]

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 from outlast.kernel.plan import Json
 from outlast.kernel.states import Parked, Running, Settled
+from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Approval, Artifact, Details, Execution, Page, Step, StepResult, Summary
+from outlast.tools.progress_views import phases_view, progress_view
 from outlast.tools.readable import visible
 
 View = dict[str, Json]
@@ -61,10 +63,16 @@ def started_view(execution: Execution, already_existed: bool) -> View:
     }
 
 
-def status_view(execution: Execution, count: LogCount, now: int, expected_end: int | None = None) -> View:
-    """Where an execution stands. `now` and `expected_end` are µs."""
+def status_view(
+    execution: Execution,
+    count: LogCount,
+    now: int,
+    expected_end: int | None = None,
+    tracked: Tracked | None = None,
+) -> View:
+    """Where an execution stands. `now` and `expected_end` are µs. `phases` only where its program told of any."""
     settled = execution.settled
-    return {
+    view: View = {
         "handle_id": execution.id,
         "number": execution.number,
         "workflow_id": execution.workflow_id,
@@ -79,6 +87,7 @@ def status_view(execution: Execution, count: LogCount, now: int, expected_end: i
         "duration_seconds": seconds(duration(execution, now)),
         "active_seconds": seconds(active(execution, now)),
         "cancel_requested_by": execution.cancel_requested_by,
+        "progress": progress_view(tracked),
         "steps": [step_view(step) for step in execution.steps],
         "pending_approvals": [gate_view(execution, gate) for gate in execution.approvals if gate.pending],
         "compensation": execution.compensation,
@@ -86,6 +95,9 @@ def status_view(execution: Execution, count: LogCount, now: int, expected_end: i
         "log_lines_final": count.final,
         "expected_end": time_text(expected_end),
     }
+    if tracked is not None and tracked.progress.phases:
+        view |= phases_view(tracked.progress, over=settled is not None)
+    return view
 
 
 def step_view(step: Step) -> View:

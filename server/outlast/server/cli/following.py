@@ -12,6 +12,8 @@ from outlast.server.cli.session import Opened
 from outlast.storage.logs.filters import MOST_LINES
 from outlast.storage.records import Execution
 
+EVENT_SECONDS = 30.0
+"""For reading the events of a long log."""
 LOOK_EVERY = 0.1
 """Seconds between two looks at an execution that prints nothing."""
 RECONCILE_EVERY = 1.0

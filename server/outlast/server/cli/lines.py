@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
+from outlast.runtime.events import event_of
 from outlast.storage.logs.lines import Entry, LogGap
 from outlast.storage.records import Execution
 from outlast.tools.log_views import gap_text
@@ -28,6 +29,7 @@ class LineFormat:
     """Writes entries with line number, local time and, where there are several steps, the step's id."""
 
     def __init__(self, execution: Execution, *, colours: bool) -> None:
+        self._execution = execution
         self._colours = colours
         self._steps = [step.id for step in execution.steps]
         self._width = max(map(len, self._steps), default=0)
@@ -48,7 +50,9 @@ class LineFormat:
             head += self._steps[entry.spool.step - 1].ljust(self._width) + " "
         if self._colours:
             head = f"\x1b[2m{head}{RESET}"
-        return f"{head}{readable(entry.data, colours=self._colours)}\n"
+        event = event_of(entry) if self._execution.marked_events else None
+        text = readable(entry.data, colours=self._colours) if event is None else visible(event.words())
+        return f"{head}{text}\n"
 
 
 def bare(entries: Iterable[Entry], *, colours: bool) -> str:

@@ -1,5 +1,6 @@
 -- name: by_number
 SELECT e.*, w.workflow_id, v.name AS workflow_name, v.type AS workflow_type, v.hash AS version_hash,
+       CASE WHEN json_valid(v.definition) THEN v.definition ->> '$.events' END AS events,
        u.name AS user_name, a.name AS agent_name, c.name AS customer_name
 FROM executions e
 JOIN workflow_versions v ON v.id = e.version

@@ -13,6 +13,7 @@ from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
 from outlast.storage.logs.lines import Entry, Line, masks_of
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.positions import Position, decode_position
+from outlast.storage.logs.scanning import scan
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.search import LogSearch, Search
 from outlast.storage.logs.spools import SpoolLog
@@ -40,6 +41,19 @@ class Glance(NamedTuple):
     counted: LogCount
     last: Line | None
     """The newest line; None where there is none, or where the count has not caught up with it."""
+
+
+class Found(NamedTuple):
+    """The next lines that match, as far as bounded reading came."""
+
+    lines: list[Line]
+    """Ascending."""
+    seen: int
+    """Every line up to this number was looked at."""
+    whole: bool
+    """There is no line behind `seen` so far."""
+    final: bool
+    """There will be none."""
 
 
 class LogReader:
@@ -143,6 +157,18 @@ class LogReader:
             ).run()
 
         return self._answer(look)
+
+    def next(self, pattern: LinePattern, after: int, limit: int, seconds: float) -> Found:
+        """The matching lines behind line `after`, in bounded time: as `glance` it reads at most GLANCE bytes that no
+        question before it has read, and once `limit` lines are found or `seconds` are over it looks no further."""
+        end = self._clock() + seconds
+
+        def look(view: View) -> Found:
+            found = scan(view, pattern, after + 1, lambda lines: lines >= limit or self._clock() >= end)
+            whole = view.whole and found.seen >= view.count
+            return Found(found.lines, found.seen, whole, view.final and whole)
+
+        return self._answer(look, GLANCE)
 
     def close(self) -> None:
         """Close the spools. Another question opens them again."""

@@ -14,8 +14,7 @@ from outlast.server.cli.tidying import tidy
 from outlast.storage.logs.filters import LogFilter
 from outlast.storage.logs.lines import LogGap
 from outlast.storage.records import Execution
-from outlast.tools.log_views import gap_view, line_view
-from outlast.tools.readable import shown
+from outlast.tools.log_views import gap_view, line_view, meaning_of
 
 Writer = Callable[[Entries], None]
 
@@ -101,7 +100,7 @@ def write_bytes(data: bytes) -> None:
 def objects(execution: Execution, entries: Entries) -> str:
     """One JSON object for each entry, with the fields of the tool get_logs."""
     views = (
-        gap_view(entry) if isinstance(entry, LogGap) else line_view(entry, execution.steps, shown(entry.data))
+        gap_view(entry) if isinstance(entry, LogGap) else line_view(entry, execution, meaning_of(entry, execution))
         for entry in entries
     )
     return "".join(json.dumps(view, ensure_ascii=False) + "\n" for view in views)

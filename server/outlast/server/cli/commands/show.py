@@ -8,6 +8,8 @@ import click
 from outlast.kernel.plan import Json, decode_plan
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.observer import Observer
+from outlast.runtime.tracking import Tracked
+from outlast.server.cli.following import EVENT_SECONDS
 from outlast.server.cli.screen import Screen
 from outlast.server.cli.session import Opened, Session, json_option, pass_session
 from outlast.server.cli.tidying import tidy
@@ -15,6 +17,7 @@ from outlast.server.cli.wording import counted, full_moment, now
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Approval, Artifact, Details, Execution
 from outlast.tools.expectations import Expectation, expectation
+from outlast.tools.progress_views import progress_line, tree_lines
 from outlast.tools.readable import visible
 from outlast.tools.texts import expected_end, state_words, step_words
 from outlast.tools.views import SECRET, details_view, started_at, status_view
@@ -33,12 +36,13 @@ def show(session: Session, handle: str) -> None:
         details = observer.call(observer.it.details, execution)
         count = observer.call(observer.it.log_count, execution)
         expected = expected_of(observer, execution)
+        tracked = observer.call(observer.it.progress, execution, EVENT_SECONDS)
         at = now()
         if session.as_json:
-            view = status_view(execution, count, at, expected_end(execution, at, expected))
+            view = status_view(execution, count, at, expected_end(execution, at, expected), tracked)
             session.screen.json(view | details_view(execution, details))
         else:
-            describe(session.screen, execution, details, count, expected, at)
+            describe(session.screen, execution, details, count, expected, tracked, at)
         tidy(session, observer, execution)
 
 
@@ -55,6 +59,7 @@ def describe(
     details: Details,
     count: LogCount,
     expected: Expectation | None,
+    tracked: Tracked | None,
     at: int,
 ) -> None:
     """Everything as text; `at` is now, µs."""
@@ -65,6 +70,10 @@ def describe(
     if len(execution.steps) > 1:
         for line in steps_lines(screen, execution, details, at):
             screen.line(line)
+    if tracked is not None and (line := progress_line(tracked)) is not None:
+        screen.line(line)
+        for told in tree_lines(tracked.progress, over=execution.settled is not None):
+            screen.line(f"  {told}")
     screen.line(f"next: {' | '.join(useful(execution, count))}")
 
 

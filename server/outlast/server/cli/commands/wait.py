@@ -5,7 +5,7 @@ import time
 import click
 
 from outlast.server.cli.ending import ExitCode, code_of
-from outlast.server.cli.following import Pace
+from outlast.server.cli.following import EVENT_SECONDS, Pace
 from outlast.server.cli.live import status_line
 from outlast.server.cli.session import Session, json_option, pass_session
 from outlast.server.cli.tidying import tidy
@@ -38,7 +38,8 @@ def wait(ctx: click.Context, session: Session, handle: str, timeout: str | None)
                 execution = observer.call(observer.it.get, execution.number)
         if session.as_json:
             count = observer.call(observer.it.log_count, execution)
-            screen.json(status_view(execution, count, now()))
+            tracked = observer.call(observer.it.progress, execution, EVENT_SECONDS)
+            screen.json(status_view(execution, count, now(), tracked=tracked))
         else:
             screen.line(f"#{execution.number} {execution.workflow_id} {state_words(execution, now())}")
         if execution.settled is None:

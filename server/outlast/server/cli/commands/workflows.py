@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from outlast.definitions.discovery import Catalogue, Found
+from outlast.definitions.catalogue import Catalogue, Found
+from outlast.definitions.documents import FORMATS
+from outlast.definitions.executables import Executables
 from outlast.definitions.loading import load_file
 from outlast.definitions.model import WorkflowDefinition
 from outlast.definitions.parameter import Parameter
@@ -136,6 +138,8 @@ def facts(found: Found) -> list[tuple[str, str]]:
     lines = [(does[0], visible_lines(does[1].rstrip()) if isinstance(does[1], str) else shown(does[1], 1000))]
     if definition.timeout is not None:
         lines.append(("timeout", f"{definition.timeout:g} s"))
+    if definition.events != "none":
+        lines.append(("events", definition.events))
     if definition.concurrency is not None:
         lines.append(("one at a time", f"{definition.concurrency.key}, else {definition.concurrency.on_conflict}"))
     lines.append(("version", definition.version_hash()[:12]))
@@ -171,12 +175,15 @@ def visible_lines(text: str) -> str:
 @pass_session
 @click.pass_context
 def validate(ctx: click.Context, session: Session, files: tuple[Path, ...]) -> None:
-    """Check each FILE and say everything that is wrong with it. The exit code is 2 when anything is."""
+    """Check each FILE and say everything that is wrong with it. The exit code is 2 when anything is.
+
+    An executable that is marked as a workflow is asked for its metadata.
+    """
     views: list[Json] = []
     wrong = False
     for path in files:
         try:
-            definition = load_file(path)
+            definition = checked(session, path)
         except InvalidDefinition as error:
             wrong = True
             views.append({"path": str(path), "workflow_id": None, "problem": error.message})
@@ -189,6 +196,13 @@ def validate(ctx: click.Context, session: Session, files: tuple[Path, ...]) -> N
     if session.as_json:
         session.screen.json({"files": views})
     ctx.exit(ExitCode.USAGE if wrong else ExitCode.DONE)
+
+
+def checked(session: Session, path: Path) -> WorkflowDefinition:
+    """The workflow of a definition file or an executable. Raises InvalidDefinition with everything that is wrong."""
+    if path.suffix in FORMATS or not (path.is_file() and os.access(path, os.X_OK)):
+        return load_file(path)
+    return Executables(environment=os.environ, path=session.settings.path).examine(path)
 
 
 @workflows.command("new", short_help="Write a workflow file to start from.")

@@ -1,0 +1,115 @@
+"""Telling clients that what they have attached has changed, in both eras of the protocol.
+
+Handshake clients subscribe to one address after the other and are told on their session; clients of 2026-07-28 open
+a stream for the addresses they name. While nobody has subscribed, only the newest execution is looked at, rarely.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import anyio
+from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
+
+from outlast.kernel.errors import NotFound, OutlastError
+from outlast.kernel.executions import highest_number
+from outlast.runtime.runtime import Runtime
+from outlast.server.opening import Opening
+
+LOG = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks at what somebody has subscribed to."""
+LOOK_RARELY = 5.0
+"""Seconds between two looks at whether there are new executions."""
+
+Tell = Callable[[ServerEvent], Awaitable[None]]
+
+
+class Seen(NamedTuple):
+    """What a change of an execution shows in."""
+
+    updated_at: int
+    lines: int
+
+
+class Watcher:
+    """Looks at what is subscribed to and tells who has subscribed. One for each connection."""
+
+    def __init__(self) -> None:
+        self._wanted: Counter[str] = Counter()
+        self._seen: dict[str, Seen | None] = {}
+        self._newest: int | None = None
+        self._tellers: list[Tell] = []
+        self._news = anyio.Event()
+
+    def tell_by(self, tell: Tell) -> None:
+        """Have `tell` called with every change that is found."""
+        self._tellers.append(tell)
+
+    @contextmanager
+    def watching(self, uris: Iterable[str]) -> Generator[None]:
+        """Look at these addresses meanwhile."""
+        wanted = list(uris)
+        for uri in wanted:
+            self.subscribe(uri)
+        try:
+            yield
+        finally:
+            for uri in wanted:
+                self.unsubscribe(uri)
+
+    def subscribe(self, uri: str) -> None:
+        self._wanted[uri] += 1
+        self._news.set()
+
+    def unsubscribe(self, uri: str) -> None:
+        self._wanted[uri] -= 1
+        if self._wanted[uri] <= 0:
+            del self._wanted[uri]
+            self._seen.pop(uri, None)
+
+    async def run(self, opening: Opening) -> None:
+        """Look and tell, until cancelled. Begins once the runtime is open for somebody else's sake."""
+        await opening.opened.wait()
+        while True:
+            self._news = anyio.Event()
+            try:
+                await self._look(await opening.runtime())
+            except (OutlastError, OSError) as error:
+                LOG.info("looking at what is subscribed to: %s", error)
+            with anyio.move_on_after(LOOK_RARELY):
+                if self._wanted:
+                    await anyio.sleep(LOOK_EVERY)
+                else:
+                    await self._news.wait()
+
+    async def _look(self, runtime: Runtime) -> None:
+        newest = await runtime.store.read(highest_number)
+        if self._newest is not None and newest != self._newest:
+            await self._tell(ResourcesListChanged())
+        self._newest = newest
+        for uri in list(self._wanted):
+            seen = await look_at(runtime, uri)
+            if uri in self._seen and seen != self._seen[uri]:
+                await self._tell(ResourceUpdated(uri))
+            if uri in self._wanted:
+                self._seen[uri] = seen
+
+    async def _tell(self, event: ServerEvent) -> None:
+        for tell in self._tellers:
+            await tell(event)
+
+
+async def look_at(runtime: Runtime, uri: str) -> Seen | None:
+    """What there is now; None for what is no execution or none any more."""
+    scheme, _, rest = uri.partition("://")
+    if scheme != "execution":
+        return None  # definitions are files of people's own
+    try:
+        execution = await runtime.get(rest.partition("/")[0])
+    except NotFound:
+        return None
+    return Seen(execution.updated_at, (await runtime.log_glance(execution)).counted.lines)

@@ -1,0 +1,176 @@
+"""What people attach to a chat, what completes an address, and who is told of changes."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import pytest
+from mcp import Client, MCPError
+from mcp.server.mcpserver import MCPServer
+from mcp.types import (
+    PromptReference,
+    ResourceTemplateReference,
+    ResourceUpdatedNotification,
+    TextContent,
+    TextResourceContents,
+)
+
+from outlast.kernel.home import Home
+from outlast.runtime.options import Options
+from outlast.server.opening import Opening
+from outlast.server.serving import create_server
+from waiting import BOUND
+
+Era = Literal["auto", "legacy"]
+
+
+@pytest.fixture
+def server(home: Home) -> MCPServer[Opening]:
+    path = Path(home.workflows, "greet.yaml")
+    path.write_text("id: greet\ndescription: Says hello.\nrun: [echo, hello]\n")
+    path.chmod(0o600)
+    return create_server(Options(home=home, trigger="mcp", user="sam", allow_command=True))
+
+
+@pytest.fixture(params=["auto", "legacy"])
+async def client(server: MCPServer[Opening], request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    async with Client(server, mode=request.param) as client:
+        yield client
+
+
+async def run(client: Client, *argv: str, wait: float = 30) -> int:
+    arguments = {"workflow_id": "command", "params": {"argv": list(argv)}, "wait_seconds": wait}
+    result = await client.call_tool("execute_workflow", arguments)
+    assert result.structured_content is not None
+    return int(result.structured_content["number"])
+
+
+async def text_of(client: Client, uri: str) -> str:
+    [content] = (await client.read_resource(uri)).contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "text/plain"
+    return content.text
+
+
+@pytest.mark.requirement("S3-3")
+async def test_executions_logs_and_workflows_are_read_as_resources(client: Client) -> None:
+    number = await run(client, "seq", "1", "5")
+    assert "completed" in await text_of(client, f"execution://{number}")
+    log = await text_of(client, f"execution://{number}/logs")
+    assert [line.split()[-1] for line in log.splitlines()[2:-1]] == ["1", "2", "3", "4", "5"]
+    part = await text_of(client, f"execution://{number}/logs?after=1&limit=2")
+    assert [line.split()[-1] for line in part.splitlines()[2:-1]] == ["2", "3"]
+    assert "Says hello." in await text_of(client, "workflow://greet")
+
+
+@pytest.mark.parametrize(
+    "uri", ["execution://7", "execution://x", "execution://1/logs?limit=0", "workflow://no", "workflow://..%2F..%2Fsh"]
+)
+async def test_what_is_not_there_is_an_error_and_not_the_end(client: Client, uri: str) -> None:
+    await run(client, "true")
+    with pytest.raises(MCPError):
+        await client.read_resource(uri)
+    assert "completed" in await text_of(client, "execution://1")
+
+
+async def test_the_list_is_paged_and_begins_with_workflows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outlast.server.resources.PAGE", 2)
+    for _ in range(3):
+        await run(client, "true")
+    uris: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await client.list_resources(cursor=cursor)
+        uris += [str(resource.uri) for resource in page.resources]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert uris[:2] == ["workflow://command", "workflow://greet"]
+    assert uris[2:] == [uri for n in (3, 2, 1) for uri in (f"execution://{n}", f"execution://{n}/logs")]
+    with pytest.raises(MCPError):
+        await client.list_resources(cursor="nonsense")
+    templates = (await client.list_resource_templates()).resource_templates
+    assert [template.uri_template for template in templates] == [
+        "execution://{id}",
+        "execution://{id}/logs{?after,limit}",
+        "workflow://{id}",
+    ]
+
+
+async def test_handles_and_workflows_are_completed(client: Client) -> None:
+    for _ in range(2):
+        await run(client, "true")
+
+    async def completed(ref: ResourceTemplateReference | PromptReference, name: str, typed: str) -> list[str]:
+        answer = await client.complete(ref, {"name": name, "value": typed})
+        return answer.completion.values
+
+    execution = ResourceTemplateReference(type="ref/resource", uri="execution://{id}")
+    workflow = ResourceTemplateReference(type="ref/resource", uri="workflow://{id}")
+    prompt = PromptReference(type="ref/prompt", name="diagnose_failure")
+    assert await completed(execution, "id", "") == ["2", "1"]
+    assert await completed(execution, "id", "#1") == ["1"]
+    assert await completed(workflow, "id", "gr") == ["greet"]
+    assert await completed(prompt, "handle", "2") == ["2"]
+    assert await completed(prompt, "since", "2") == []
+
+
+async def test_prompts_ask_for_what_the_tools_can_answer(client: Client) -> None:
+    prompts = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
+    assert set(prompts) == {"diagnose_failure", "report_on_period"}
+    tools = {tool.name for tool in (await client.list_tools()).tools}
+    for name, arguments in (("diagnose_failure", {"handle": "142"}), ("report_on_period", {"workflow_id": "greet"})):
+        [message] = (await client.get_prompt(name, arguments)).messages
+        assert isinstance(message.content, TextContent)
+        assert sum(tool in message.content.text for tool in tools) >= 2
+        assert ("'142'" if name == "diagnose_failure" else "'greet'") in message.content.text
+
+
+@pytest.mark.requirement("S3-17")
+@pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed:mcp.MCPDeprecationWarning")
+async def test_a_handshake_client_that_subscribed_is_told_of_lines_and_of_the_end(
+    server: MCPServer[Opening], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    heard = anyio.Event()
+
+    async def hear(message: object) -> None:
+        nonlocal heard
+        if isinstance(message, ResourceUpdatedNotification):
+            told.append(str(message.params.uri))
+            heard.set()
+            heard = anyio.Event()
+
+    go = tmp_path / "go"
+    async with Client(server, mode="legacy", message_handler=hear) as client:
+        capabilities = client.server_capabilities
+        assert capabilities.resources is not None
+        assert capabilities.resources.subscribe
+        script = f"until [ -e {go} ]; do sleep 0.02; done; echo a line; until [ -e {go}2 ]; do sleep 0.02; done"
+        number = await run(client, "sh", "-c", script, wait=0)
+        await client.subscribe_resource(f"execution://{number}/logs")
+        with anyio.fail_after(BOUND):
+            await anyio.Path(go).touch()
+            while (next_notice := heard) and "a line" not in await text_of(client, f"execution://{number}/logs"):
+                await next_notice.wait()
+            await anyio.Path(f"{go}2").touch()
+            while (next_notice := heard) and "completed" not in await text_of(client, f"execution://{number}"):
+                await next_notice.wait()
+        assert set(told) == {f"execution://{number}/logs"}
+        await client.unsubscribe_resource(f"execution://{number}/logs")
+
+
+@pytest.mark.requirement("S3-17")
+async def test_a_client_of_the_newer_era_listens_to_one_stream(server: MCPServer[Opening], tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    async with Client(server) as client:
+        number = await run(client, "sh", "-c", f"until [ -e {go} ]; do sleep 0.02; done; echo a line", wait=0)
+        uri = f"execution://{number}"
+        with anyio.fail_after(BOUND):
+            async with client.listen(resource_subscriptions=[uri], resources_list_changed=True) as events:
+                await anyio.Path(go).touch()
+                async for event in events:
+                    assert getattr(event, "uri", uri) == uri
+                    if "completed" in await text_of(client, uri):
+                        break
