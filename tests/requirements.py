@@ -9,16 +9,18 @@ REQUIREMENTS = {
     "C1": "MCP server over stdio; tools `execute_workflow`, `get_status`, `get_logs`, `list_execution_history` "
     "route to a runtime.",
     "C2": "The runtime keeps live executions in memory and falls back to aiosqlite persistence for past sessions.",
-    "C3": "Used from Claude Desktop, other MCP-capable agents, and a local inspector for debugging tools; "
-    "`claude_config.example.json` is ready to paste.",
     "C4": "Packages: mcp, aiosqlite, pydantic, anyio; pytest with anyio's own plugin.",
     "C5": "Top level: pyproject.toml, README.md, server, storage, tools, tests, claude_config.example.json.",
     "S0-1": "Record: workflow type, user, input, output, task results, error message, duration, metadata, version.",
+    "S0-2": "History of a user, paginated, status filter, total, newest first; history of one workflow.",
     "S0-8": "Workflow versioning: definition changes tracked, each execution tied to its definition version.",
+    "S0-9": "Page sizes 1 to 500 (default 50 for user or workflow history, 10 in S3-7); "
+    "pages stay fast at 100,000 rows and more.",
     "S0-12": "Type hints everywhere, no `Any` in public signatures, checked.",
     "S1-1": "Execution with statuses pending, running, completed, failed, cancelled, timeout; "
     "agent/customer/type links and metadata.",
     "S1-4": "Deleting an execution deletes its steps, artifacts, logs, params (cascade), nothing else.",
+    "S1-6": "Demo data: three realistic scenarios (completed, running, failed) with steps and artifacts.",
     "C3": "Used from Claude Desktop, other MCP-capable agents, and a local inspector for debugging tools; "
     "`claude_config.example.json` is ready to paste.",
     "S3-3": "Logs are stored in order with sequence, time and type; `get_logs` by handle with a limit, "
@@ -30,8 +32,13 @@ REQUIREMENTS = {
     # So far the schema: entities and links.
     "S1-8": "Agents and customers are linked entities: history, active work and workload per agent or customer; "
     "deleting one deletes its executions, when asked explicitly.",
+    "S1-10": "Demo data as in the document: completed cost analysis (5 named steps, 3 artifacts, about 15 minutes), "
+    "running performance tuning (2 completed, 1 running, 1 pending; 1 artifact), failed quality check (2 completed, "
+    "1 failed; 2 artifacts; threshold breached); seeding twice adds nothing.",
     "S1-11": "Store tests use a real database, isolated, every write read back; "
     "the first migration takes under a second.",
+    "S2-2": "History filters: workflow, status, mode (cloud-run, local-run), page and page size, visual only "
+    "(the columns exist; recording comes with S2-4); total; active executions now.",
     "S3-1": "Executions persist across restarts and can be queried by handle for ever: id, workflow id and name, "
     "status, start, end, exit code, binary path, created/updated.",
     "S3-2": "Parameters of every execution are stored and readable (non-string values keep their type).",
@@ -43,6 +50,8 @@ REQUIREMENTS = {
     "S3-10": "Existing workflow executables run unchanged: `--workflow-metadata` JSON on stdout, `__WF_EVENT__:{json}` "
     "lines on stderr (13 event types).",
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
+    "S3-16": "One call returns everything of an execution: typed parameters, output, step results, error, metadata, "
+    "user, agent, customer, type, definition version, binary path, created/updated, steps, artifacts, approvals.",
     # So far get_logs.
     "S3-15": "The older tools' calls work: `get_status(handle_id)`, `get_logs(handle_id, limit=N)` = the last N lines "
     "(more by pages); each line carries its type and structured data.",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from outlast.kernel import executions, supervision
+from outlast.kernel import executions, recording, supervision
 from outlast.kernel.checksums import stamped
 from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Moment
@@ -20,7 +20,8 @@ from outlast.kernel.home import Home
 from outlast.kernel.ids import new_id
 from outlast.kernel.plan import Json, Plan, StepPlan
 from outlast.kernel.process import ProcessId
-from outlast.kernel.status import ExecutionStatus
+from outlast.kernel.record import Record, RecordedStep
+from outlast.kernel.status import ExecutionStatus, StepStatus
 from outlast.kernel.supervision import Ending, Outcome, Seen
 
 T = TypeVar("T")
@@ -51,7 +52,6 @@ def plan_of(
     labels: dict[str, str] | None = None,
     agent: str | None = None,
     customer: str | None = None,
-    mode: str = "local-run",
 ) -> Plan:
     """A plan with an id of its own; nothing in it is ever run."""
     return Plan(
@@ -80,7 +80,6 @@ def plan_of(
         labels=labels,
         agent=agent,
         customer=customer,
-        mode=mode,
     )
 
 
@@ -88,6 +87,30 @@ def change(connection: Connection, number: int, assignment: str) -> None:
     """Change an execution's row as no rule would, its checksum included."""
     with stamped(connection, number):
         connection.execute(f"UPDATE executions SET {assignment} WHERE number = ?", (number,))
+
+
+def record_of(status: ExecutionStatus = ExecutionStatus.RUNNING, *, at: int = START, **fields: object) -> Record:
+    """A record of what another engine runs, with an id of its own and one step; over 90 s after its start."""
+    over = status.terminal
+    began = None if status is ExecutionStatus.PENDING else at + SECOND
+    ended = at + 91 * SECOND if over else None
+    live = StepStatus.PENDING if began is None else StepStatus.RUNNING
+    step = RecordedStep("run", "Run", StepStatus(status) if over else live, began, ended)
+    told = Record(
+        id=new_id(at),
+        workflow_id="report",
+        workflow_name="Report",
+        workflow_type="cost_analysis",
+        status=status,
+        user="ada",
+        trigger="schedule",
+        created_at=at,
+        started_at=began,
+        ended_at=ended,
+        reason="told so" if over else None,
+        steps=(step,),
+    )
+    return told._replace(**fields)  # type: ignore[arg-type]  # fields of Record
 
 
 class Hands:
@@ -140,6 +163,10 @@ class Hands:
     def create(self, plan: Plan | None = None) -> Created:
         plan = plan or plan_of(at=self.tick())
         return self.write(lambda c: executions.create(c, self.home, plan, max(self.now, plan.created_at)))
+
+    def record(self, told: Record) -> int:
+        """Record what another engine runs; the number."""
+        return self.write(lambda c: recording.record(c, self.home, told, self.now)).number
 
     def queue(self) -> Created:
         """An execution with two steps that waits behind another for the only slot."""

@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 from commandline import Cli, Gate, lines_of
 
+from outlast.kernel.checksums import stamp
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.home import Home
+from outlast.kernel.record import RecordedArtifact, RecordedStep
+from outlast.kernel.status import ExecutionStatus, StepStatus
 from outlast.server.cli.screen import Column, aligned
 from outlast.server.cli.wording import full_moment, moment, parse_moment
+from stored import SECOND, START, hands_on, record_of
 
 SUMMARY = [
     "handle_id",
@@ -82,6 +86,54 @@ def test_filters(cli: Cli, three: None) -> None:
         (["--since", "2020-01-01", "--until", "2020-01-02T12:00"], []),
     ):
         assert listed(cli, *arguments) == numbers, arguments
+
+
+@pytest.mark.requirement("S2-2")
+def test_pages_can_be_asked_for_by_number(cli: Cli, three: None) -> None:
+    first = lines_of(cli("history", "--page-size", "2"))
+    assert [line.split()[0] for line in first[1:-1]] == ["3", "2"]
+    assert first[-1] == "page 1 of 2, 3 in all; the next one: --page 2 --page-size 2"
+    second = lines_of(cli("history", "--page", "2", "--page-size", "2"))
+    assert (second[1].split()[0], second[-1]) == ("1", "page 2 of 2, 3 in all")
+    view = json.loads(cli("history", "--json", "--page", "2", "--page-size", "2").stdout)
+    assert (view["page"], view["page_size"], view["total"]) == (2, 2, 3)
+    assert [row["number"] for row in view["executions"]] == [1]
+    assert lines_of(cli("history", "--page", "9")) == ["No execution here; 3 match."]
+    assert json.loads(cli("history", "--json", "--page", "1").stdout)["page_size"] == 50
+
+
+@pytest.mark.requirement("S0-9")
+def test_a_history_of_a_user_or_a_workflow_has_50_rows(home: Home, cli: Cli) -> None:
+    with hands_on(home) as hands:
+        hands.connection.execute("PRAGMA synchronous = OFF")
+        for _ in range(60):
+            hands.record(record_of(ExecutionStatus.COMPLETED))
+    assert len(listed(cli)) == 20
+    assert len(listed(cli, "--user", "ada")) == 50
+    assert len(listed(cli, "--workflow", "report")) == 50
+    assert len(listed(cli, "--workflow", "report", "--limit", "7")) == 7
+    assert len(listed(cli, "--limit", "500")) == 60
+    assert [cli("history", option, n).exit_code for option in ("--limit", "--page-size") for n in (0, 501)] == [2] * 4
+
+
+@pytest.mark.requirement("S2-2")
+def test_records_and_what_has_a_recording_can_be_listed_alone(home: Home, cli: Cli, three: None) -> None:
+    with hands_on(home) as hands:
+        hands.record(record_of())
+        hands.write(lambda c: (c.execute("UPDATE executions SET visual = 1 WHERE number IN (2, 4)"), stamp(c, 2)))
+        hands.write(lambda c: stamp(c, 4))
+    assert listed(cli, "--mode", "cloud-run") == [4]
+    assert listed(cli, "--mode", "local-run") == [3, 2, 1]
+    assert listed(cli, "--visual-only") == [4, 2]
+    assert listed(cli, "--visual-only", "--status", "failed") == [2]
+    assert listed(cli, "--active") == [4]
+    assert cli("history", "--mode", "moon-run").exit_code == 2
+
+
+def test_a_page_by_number_stands_for_itself(cli: Cli) -> None:
+    for other in (["--limit", "5"], ["--offset", "5"], ["--cursor", "k5"]):
+        result = cli("history", "--page", "2", *other)
+        assert (result.exit_code, "--page" in result.stderr) == (2, True)
 
 
 def test_an_empty_history_says_so(cli: Cli) -> None:
@@ -183,6 +235,46 @@ def test_show_prints_a_shell_text_line_by_line(home: Home, cli: Cli) -> None:
     place = lines.index("shell       echo one")
     assert lines[place + 1] == "            printf '\\033[2J'"
     assert lines[place + 2].startswith("directory ")
+
+
+@pytest.mark.requirement("S3-16")
+def test_show_tells_everything_of_a_record(home: Home, cli: Cli) -> None:
+    steps = (
+        RecordedStep("load", "Load", StepStatus.COMPLETED, START + SECOND, START + 3 * SECOND, {"rows": 3}, [1, "ü"]),
+        RecordedStep("check", "Check", StepStatus.RUNNING, START + 3 * SECOND),
+    )
+    file = RecordedArtifact("report", "r.html", "s3://r", START, "load", 1234, "text/html")
+    fields = {"params": {"ratio": 0.5}, "metadata": {"region": "eu"}, "agent": "planner", "customer": "acme"}
+    gate = (
+        "INSERT INTO approvals(execution, step_no, gate, message, decided_by_kind, status, requested_at, decided_at,"
+        " decided_by, comment, plan_hash, params_hash)"
+        " VALUES (1, 1, 'go', 'Go on?', 'human', 'approved', 1, 2, 'ada', 'yes', '', '')"
+    )
+    with hands_on(home) as hands:
+        hands.record(record_of(steps=steps, artifacts=(file,), **fields))
+        hands.write(lambda c: c.execute(gate))
+    lines = lines_of(cli("show", "1"))
+    assert lines[0].endswith(", as it was recorded: another engine runs it")
+    for line in (
+        '    input     {"rows": 3}',
+        '    output    [1, "ü"]',
+        "agent       planner",
+        "customer    acme",
+        'metadata    {"region": "eu"}',
+        'parameters  {"ratio": 0.5}',
+        "… types     ratio number",
+        "artifact    report r.html · text/html · 1,234 bytes · s3://r",
+        "approval    1/go · approved by ada (yes) · Go on?",
+        "next: outlast history --workflow report",
+    ):
+        assert line in lines, line
+    assert [line for line in lines if line.startswith("recorded ")]
+    assert not [line for line in lines if line.startswith(("command ", "log "))]
+    assert cli("logs", "-f", "1").stdout == ""
+    refused = cli("cancel", "1")
+    assert refused.exit_code == 4
+    assert refused.stderr.startswith("recorded_elsewhere: #1 is only recorded here")
+    assert "next: cancel it where it runs" in refused.stderr
 
 
 def test_show_of_a_live_one_leads_to_its_log_and_its_end(cli: Cli, gate: Gate) -> None:

@@ -12,10 +12,14 @@ from outlast.kernel import executions, supervision
 from outlast.kernel.home import Home, write_durably
 from outlast.kernel.marks import CLOSE, MERGED, Mark, MarkWriter, Spool
 from outlast.kernel.migrating import SCHEMA_VERSION
-from outlast.kernel.plan import Plan
+from outlast.kernel.plan import Json, Plan
+from outlast.kernel.record import RecordedArtifact
 from outlast.kernel.supervision import Ending
 from outlast.storage.logs.sealer import seal
-from stored import FAILED, Hands, hands_on, plan_of
+from stored import FAILED, START, Hands, hands_on, plan_of, record_of
+
+PARAMS: dict[str, Json] = {"rows": 3, "ratio": 0.5, "name": "ü"}
+FILE = RecordedArtifact("report", "report.html", "s3://reports/report.html", START)
 
 
 def fill(hands: Hands) -> None:
@@ -24,7 +28,7 @@ def fill(hands: Hands) -> None:
     def plan() -> Plan:
         return plan_of(
             at=hands.tick(),
-            params={"rows": 3, "ratio": 0.5, "name": "ü"},
+            params=PARAMS,
             labels={"team": "blue"},
             agent="planner",
             customer="acme",
@@ -45,6 +49,7 @@ def fill(hands: Hands) -> None:
     hands.limit(3)
     hands.create(plan())  # gets the third slot
     hands.create(plan())  # waits for one
+    hands.record(record_of(at=hands.tick(), params=PARAMS, artifacts=(FILE,)))
 
 
 def print_and_seal(hands: Hands, plan: Plan) -> None:

@@ -42,7 +42,6 @@ def test_everything_that_was_said_at_the_start_is_read_back(hands: Hands) -> Non
         labels={"team": "blue"},
         agent="planner",
         customer="acme",
-        mode="cloud-run",
     )._replace(client={"name": "desk", "session": {"id": 7}}, metadata={"ticket": [1, "zwei"]})
     created = hands.write(lambda c: executions.create(c, hands.home, plan, plan.created_at + 5))
     assert (created.number, created.id, created.already_existed) == (1, plan.id, False)
@@ -57,7 +56,8 @@ def test_everything_that_was_said_at_the_start_is_read_back(hands: Hands) -> Non
         "user": 1,
         "agent": 1,
         "customer": 1,
-        "mode": "cloud-run",
+        "mode": "local-run",
+        "visual": 0,
         "trigger": "cli",
         "client": '{"name":"desk","session":{"id":7}}',
         "labels": '{"team":"blue"}',

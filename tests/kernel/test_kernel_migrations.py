@@ -198,7 +198,8 @@ def test_yesterdays_database_is_opened_read_and_written_by_todays_code(home: Hom
             details = reading.details(hands.connection, number)
             assert [step.id for step in execution.steps] == ["run"]
             assert {param.name: param.value for param in details.params} == {"rows": 3, "ratio": 0.5, "name": "ü"}
-            assert lines_of(hands, number) == (["hello", "wörld"] if execution.log_lines is not None else [])
+            assert lines_of(hands, number) == (["hello", "wörld"] if execution.log_lines else [])
+            assert [file.name for file in details.artifacts] == (["report.html"] if execution.recorded else [])
         hands.limit(9)
         waiting = next(n for n, status in hands.statuses().items() if status == "pending")
         before = max(hands.statuses())

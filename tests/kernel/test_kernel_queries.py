@@ -11,7 +11,7 @@ import pytest
 import outlast.kernel
 from outlast.kernel.queries import load, parse
 from outlast.kernel.status import ExecutionStatus
-from outlast.storage.history import CONDITIONS, SQL, Filter, where
+from outlast.storage.history import CONDITIONS, SQL, where
 from stored import Hands
 
 KERNEL = Path(outlast.kernel.__file__).parent
@@ -40,10 +40,12 @@ SCANS = {
 SORTS = {
     ("claims", "queue"): "sorts what waits, which priorities may reorder",
     ("claims", "first_of_key"): "sorts what waits for one key, which priorities may reorder",
+    ("reading", "approvals"): "an execution has few gates",
+    ("reading", "artifacts"): "an execution has few artifacts",
 }
 """Statements that sort what no index has in order, and why they may."""
 
-COMMON = {"completed", "over", "since", "until", "mode", "label"}
+COMMON = {"completed", "over", "since", "until", "local-run", "label"}
 """Conditions that most executions meet, or that come with one that leaves few. A page of nothing else goes down by
 number from the newest and stops when it is full; its total is counted (design: counted for the rest). Every other
 condition must be found through an index."""
@@ -77,40 +79,37 @@ def test_every_statement_reads_no_more_than_it_must(hands: Hands) -> None:
             assert all(step.endswith("executions_live") for step in scans(steps)), (key, steps)
 
 
-OPTIONAL = ("workflow", "user", "agent", "customer", "since", "until", "mode", "label", "before")
+OPTIONAL = ("workflow", "user", "agent", "customer", "since", "until", "visual", "label", "before")
 
 
-def filters() -> Iterator[tuple[list[str], Filter]]:
-    """Every combination of conditions that a listing can be made of."""
-    for chosen in itertools.product(
+def filters() -> Iterator[tuple[list[str], dict[str, int | str | None]]]:
+    """Every combination of conditions that a listing can be made of, with the values that matter."""
+    for *rest, status, mode in itertools.product(
         *([None, name] for name in OPTIONAL),
         [None, "active", "over"],
         [None, ExecutionStatus.COMPLETED, ExecutionStatus.FAILED],
+        [None, "local-run", "cloud-run"],
     ):
-        *rest, status = chosen
-        names = [str(name) for name in rest if name is not None]
-        if status is not None:
-            assert isinstance(status, ExecutionStatus)
-            names.append("status")
-        yield names or ["all"], Filter(status=status if isinstance(status, ExecutionStatus) else None)
+        values: dict[str, int | str | None] = {"status": status, "mode": mode}
+        names = [name for name in rest if name is not None] + [name for name, value in values.items() if value]
+        yield names or ["all"], values
 
 
+@pytest.mark.requirement("S0-9")
 def test_every_combination_of_filters_finds_what_it_names_through_an_index(hands: Hands) -> None:
     combinations = list(filters())
     assert {name for names, _ in combinations for name in names} == CONDITIONS.keys()
-    for names, wanted in combinations:
-        met = {
-            "completed" if name == "status" and wanted.status is ExecutionStatus.COMPLETED else name for name in names
-        }
+    for names, values in combinations:
+        met = {str(values[name]) if name in values else name for name in names}
         few = met - COMMON - {"all", "before"}
-        page = list(explained(hands, SQL["page"].replace("{where}", where(names, wanted))))
+        page = list(explained(hands, SQL["numbers"].replace("{where}", where(names, values))))
         if few:
             assert [step for step in scans(page) if not step.endswith("executions_live")] == [], (names, page)
         if "before" in met:
             assert scans(page) == [], (names, page)
         # A range of time is found through its own index and then put in the order of numbers.
         assert not sorts(page) or {"since", "until"} <= met, (names, page)
-        count = list(explained(hands, SQL["count"].replace("{where}", where(names, wanted))))
+        count = list(explained(hands, SQL["count"].replace("{where}", where(names, values))))
         if few or {"since", "until"} & met:
             assert [step for step in scans(count) if not step.endswith("executions_live")] == [], (names, count)
 

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from outlast.kernel.status import ExecutionStatus, StepStatus
-from stored import FAILED, Hands, plan_of
+from stored import FAILED, Hands, plan_of, record_of
 
 TERMINAL = [status for status in ExecutionStatus if status.terminal]
 LIVE = [status for status in ExecutionStatus if not status.terminal]
@@ -55,6 +55,7 @@ NONSENSE: list[tuple[str, object]] = [
     ("status", "done"),
     ("status", None),
     ("mode", "moon-run"),
+    ("visual", 2),
     ("on_conflict", "fight"),
     ("id", b"short"),
     ("signal_certain", 2),
@@ -71,6 +72,25 @@ def test_an_execution_row_takes_no_nonsense(hands: Hands) -> None:
     hands.create()
     for column, wrong in NONSENSE:
         assert not accepts(hands, f"UPDATE executions SET {column} = ?", wrong), column
+
+
+RECORDED_NEVER: list[tuple[str, object]] = [
+    ("epoch", 1),
+    ("claimed_at", 5),
+    ("concurrency_key", "k"),
+    ("supervisor_pid", 7),
+    ("exit_code", 0),
+    ("signal", 9),
+]
+
+
+@pytest.mark.requirement("S2-2")
+def test_a_record_has_no_slot_no_key_no_supervisor_and_no_evidence_of_one(hands: Hands) -> None:
+    own, told = hands.create().number, hands.record(record_of())
+    for column, value in RECORDED_NEVER:
+        change = f"UPDATE executions SET {column} = ? WHERE number = ?"
+        assert accepts(hands, change, value, own), column
+        assert not accepts(hands, change, value, told), column
 
 
 def test_every_step_status_can_be_stored_and_no_other(hands: Hands) -> None:
@@ -114,7 +134,6 @@ def test_secrets_checksums_and_hashes_have_their_form(hands: Hands) -> None:
     hands.create(plan_of(params={"a": 1}))
     assert not accepts(hands, "UPDATE params SET secret = 2")
     assert not accepts(hands, "UPDATE params SET crc = NULL")
-    assert not accepts(hands, "UPDATE payloads SET plan = NULL")
     assert not accepts(hands, "UPDATE workflow_versions SET hash = 'short'")
     assert not accepts(hands, "UPDATE steps SET no = 0")
 
@@ -125,18 +144,22 @@ def counters(hands: Hands) -> dict[tuple[object, ...], object]:
 
 def counted(hands: Hands) -> dict[tuple[object, ...], object]:
     found: dict[tuple[object, ...], object] = {}
-    for kind in ("'all'", "status", "workflow", "user"):
-        key = "''" if kind == "'all'" else f"CAST({kind} AS TEXT)"
-        for key_found, n in hands.rows(f"SELECT {key}, count(*) FROM executions GROUP BY 1"):
-            found[kind.strip("'"), key_found] = n
+    for kind in ("all", "status", "mode", "workflow", "user", "agent", "customer", "workflow status", "user status"):
+        columns = kind.replace(" ", " || ' ' || ")
+        key = "''" if kind == "all" else f"CAST({columns} AS TEXT)"
+        for key_found, n in hands.rows(f"SELECT {key}, count(*) FROM executions WHERE {key} IS NOT NULL GROUP BY 1"):
+            found[kind, key_found] = n
     return found
 
 
 def test_counters_are_what_counting_gives(hands: Hands) -> None:
     hands.limit(3)
     for user, workflow in [("ada", "a"), ("ada", "b"), ("bob", "a"), ("bob", "a"), ("eve", "c")]:
-        hands.create(plan_of(at=hands.tick(), user=user, workflow_id=workflow))
+        agent, customer = (None, "acme") if workflow == "a" else ("planner", None)
+        hands.create(plan_of(at=hands.tick(), user=user, workflow_id=workflow, agent=agent, customer=customer))
         assert counters(hands) == counted(hands)
+    hands.record(record_of())
+    assert counters(hands) == counted(hands)
     hands.begin(1)
     hands.settle(1, FAILED)
     assert counters(hands) == counted(hands)

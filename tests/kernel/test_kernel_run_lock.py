@@ -47,6 +47,7 @@ from outlast.kernel.locks import run_lock_held
 say("ready")
 for _ in range(20_000):
     run_lock_held({path!r})
+hear()  # both words at once would be read as one
 say("done")
 """
     with processes(prober.format(path=path), 2) as probers:
@@ -57,6 +58,7 @@ say("done")
             assert lock is not None, "somebody who only asked kept the lock"
             lock.release()
         for process in probers:
+            process.hears()
             assert process.ends() == ["done"]
 
 

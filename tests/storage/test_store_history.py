@@ -7,15 +7,34 @@ import anyio
 import pytest
 
 from outlast.kernel import executions
+from outlast.kernel.checksums import stamp
+from outlast.kernel.database import Connection
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.status import ExecutionStatus
+from outlast.runtime.observer import open_observer
+from outlast.runtime.options import Options
 from outlast.storage import reading
-from outlast.storage.history import Filter, outcomes, page
+from outlast.storage.history import Filter, offset_of, outcomes, page
 from outlast.storage.records import Execution, Summary
 from outlast.storage.store import open_store
-from stored import COMPLETED, FAILED, SECOND, START, Hands, plan_of
+from stored import COMPLETED, FAILED, SECOND, START, Hands, plan_of, record_of
 
 COUNT = 36
+ELSEWHERE = {
+    7: ExecutionStatus.RUNNING,
+    14: ExecutionStatus.COMPLETED,
+    21: ExecutionStatus.FAILED,
+    28: ExecutionStatus.COMPLETED,
+    35: ExecutionStatus.PENDING,
+}
+"""Those that are only recorded."""
+VISUAL = {9, 14, 20}
+
+
+def film(connection: Connection, number: int) -> None:
+    """Say that there is a recording of the screen; nothing does that yet."""
+    connection.execute("UPDATE executions SET visual = 1 WHERE number = ?", (number,))
+    stamp(connection, number)
 
 
 @pytest.fixture
@@ -25,17 +44,24 @@ def many(hands: Hands) -> Hands:
     hands.limit(COUNT)
     for n in range(1, COUNT + 1):
         hands.now = START + n * SECOND
-        plan = plan_of(
-            at=hands.now,
-            workflow_id=("report", "release", "clean")[n % 3],
-            user=("ada", "bob")[n % 2],
-            agent=(None, "planner")[n % 5 == 0],
-            customer=(None, "acme", "zenith")[n % 4 % 3],
-            mode=("local-run", "cloud-run")[n % 7 == 0],
-            labels=(None, {"team": "blue", "n": str(n)}, {"team": "red"})[n % 5 % 3],
-        )
-        assert hands.create(plan).number == n
+        workflow_id = ("report", "release", "clean")[n % 3]
+        user = ("ada", "bob")[n % 2]
+        agent = (None, "planner")[n % 5 == 0]
+        customer = (None, "acme", "zenith")[n % 4 % 3]
+        labels = (None, {"team": "blue", "n": str(n)}, {"team": "red"})[n % 5 % 3]
+        if n in ELSEWHERE:
+            told = record_of(ELSEWHERE[n], at=hands.now, workflow_id=workflow_id, user=user)
+            assert hands.record(told._replace(agent=agent, customer=customer, labels=labels)) == n
+        else:
+            plan = plan_of(
+                at=hands.now, workflow_id=workflow_id, user=user, agent=agent, customer=customer, labels=labels
+            )
+            assert hands.create(plan).number == n
     for n in range(1, COUNT + 1):
+        if n in VISUAL:
+            hands.write(lambda c, n=n: film(c, n))
+        if n in ELSEWHERE:
+            continue
         if n % 6 != 0:
             hands.begin(n)
         if n % 6 in (1, 2):
@@ -64,6 +90,7 @@ def meets(wanted: Filter) -> Callable[[Execution], bool]:
             and wanted.agent in (None, e.agent)
             and wanted.customer in (None, e.customer)
             and wanted.mode in (None, e.mode)
+            and (not wanted.visual_only or e.number in VISUAL)
             and (wanted.label is None or (e.labels or {}).get(wanted.label[0]) == wanted.label[1])
             and (wanted.active is None or wanted.active == (e.settled is None))
             and (wanted.since is None or e.created_at >= wanted.since)
@@ -74,7 +101,7 @@ def meets(wanted: Filter) -> Callable[[Execution], bool]:
 
 
 FILTERS = [
-    Filter(workflow_id, status, user, agent, customer, None, label, active, since, until)
+    Filter(workflow_id, status, user, agent, customer, None, False, label, active, since, until)
     for workflow_id, status, user, agent, customer, label, active, since, until in itertools.product(
         [None, "report"],
         [None, ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.RUNNING],
@@ -86,9 +113,17 @@ FILTERS = [
         [None, START + 9 * SECOND],
         [None, START + 30 * SECOND],
     )
-] + [Filter(mode="cloud-run"), Filter(mode="cloud-run", active=False), Filter(label=("n", "6"))]
+] + [
+    *(Filter(mode=mode, active=active) for mode in ("cloud-run", "local-run") for active in (None, True, False)),
+    *(Filter(mode=mode, visual_only=True) for mode in (None, "cloud-run", "local-run")),
+    Filter(user="ada", status=ExecutionStatus.COMPLETED, mode="cloud-run"),
+    Filter(visual_only=True, workflow_id="report", status=ExecutionStatus.FAILED),
+    Filter(label=("n", "6")),
+]
 
 
+@pytest.mark.requirement("S2-2")
+@pytest.mark.requirement("S0-2")
 def test_every_combination_of_filters_lists_and_counts_what_meets_it(many: Hands) -> None:
     all_of_them = everything(many)
     found = 0
@@ -155,6 +190,7 @@ def test_a_summary_says_what_the_execution_says(many: Hands) -> None:
         )
 
 
+@pytest.mark.requirement("S0-9")
 @pytest.mark.parametrize("limit", [0, -1, 501, 1 << 70])
 def test_a_limit_outside_1_to_500_is_refused(hands: Hands, limit: int) -> None:
     with pytest.raises(InvalidInput, match=f"limit: {limit} is not between 1 and 500"):
@@ -194,6 +230,72 @@ def test_what_nothing_meets_is_an_empty_page(many: Hands, wanted: Filter) -> Non
     assert (listed.executions, listed.total, listed.next_cursor) == ((), 0, None)
 
 
+USUAL = [
+    Filter(),
+    Filter(status=ExecutionStatus.COMPLETED),
+    Filter(mode="local-run"),
+    Filter(workflow_id="report"),
+    Filter(user="bob"),
+    Filter(agent="planner"),
+    Filter(customer="acme"),
+    Filter(workflow_id="release", status=ExecutionStatus.COMPLETED),
+    Filter(user="bob", status=ExecutionStatus.COMPLETED),
+    Filter(user="ada", status=ExecutionStatus.RUNNING),
+]
+
+
+@pytest.mark.requirement("S0-9")
+@pytest.mark.parametrize("wanted", USUAL)
+def test_the_totals_of_usual_filters_are_known_without_counting(many: Hands, wanted: Filter) -> None:
+    statements: list[str] = []
+    many.connection.set_trace_callback(statements.append)
+    assert page(many.connection, wanted, limit=1).total > 1
+    assert not [statement for statement in statements if "count(*)" in statement]
+    page(many.connection, Filter(until=1), limit=1)
+    assert [statement for statement in statements if "count(*)" in statement], "counting would have been seen"
+
+
+@pytest.mark.requirement("S2-2")
+@pytest.mark.requirement("S0-2")
+@pytest.mark.parametrize("wanted", [*USUAL, Filter(mode="cloud-run"), Filter(visual_only=True)])
+def test_pages_by_number_meet_without_gap_or_overlap(many: Hands, wanted: Filter) -> None:
+    expected = [e.number for e in everything(many) if meets(wanted)(e)]
+    found: list[int] = []
+    for number in range(1, len(expected) // 2 + 2):
+        listed = page(many.connection, wanted, limit=2, offset=offset_of(number, 2))
+        assert listed.total == len(expected)
+        found += [summary.number for summary in listed.executions]
+    assert found == expected
+
+
+@pytest.mark.requirement("S0-2")
+@pytest.mark.requirement("S0-9")
+async def test_the_history_of_a_user_or_a_workflow_has_pages_of_50_unless_1_to_500_are_asked_for(hands: Hands) -> None:
+    def fill() -> None:
+        hands.connection.execute("PRAGMA synchronous = OFF")
+        for n in range(1, 151):
+            status = (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED)[n % 2]
+            hands.record(record_of(status, workflow_id=("report", "release")[n % 3 == 0], user=("ada", "bob")[n > 140]))
+
+    await anyio.to_thread.run_sync(fill)
+    async with open_observer(Options(home=hands.home, trigger="tests")) as observer:
+        first = await observer.history_page(Filter(user="ada"))
+        assert ([s.number for s in first.executions], first.total) == (list(range(140, 90, -1)), 140)
+        second = await observer.history_page(Filter(user="ada", status=ExecutionStatus.FAILED), page=2)
+        assert ([s.number for s in second.executions], second.total) == (list(range(39, 0, -2)), 70)
+        release = await observer.history_page(Filter(workflow_id="release"), page=2, page_size=20)
+        assert ([s.number for s in release.executions], release.total) == (list(range(90, 30, -3)), 50)
+        assert len((await observer.history_page(Filter(), page_size=500)).executions) == 150
+        assert (await observer.history_page(Filter(), page=99)).executions == ()
+        assert len((await observer.history(Filter())).executions) == 10
+        for page_size in (0, 501, -1):
+            with pytest.raises(InvalidInput, match=f"page_size: {page_size} is not between 1 and 500"):
+                await observer.history_page(Filter(), page_size=page_size)
+        for number in (0, -1, 1 << 60):
+            with pytest.raises(InvalidInput, match=f"page: {number} is none; the first page is 1"):
+                await observer.history_page(Filter(), page=number)
+
+
 def test_an_empty_history_is_an_empty_page(hands: Hands) -> None:
     assert page(hands.connection, Filter()).total == 0
     assert page(hands.connection, Filter(), cursor="k9").executions == ()
@@ -221,12 +323,17 @@ def test_totals_follow_every_change(many: Hands) -> None:
             *(Filter(status=status) for status in ExecutionStatus),
             *(Filter(workflow_id=name) for name in ("report", "release", "clean")),
             *(Filter(user=name) for name in ("ada", "bob")),
+            *(Filter(user="ada", status=status) for status in ExecutionStatus),
+            *(Filter(workflow_id="report", status=status) for status in ExecutionStatus),
+            *(Filter(mode=mode) for mode in ("local-run", "cloud-run")),
+            *(Filter(agent="planner", customer=name) for name in (None, "acme", "zenith")),
+            Filter(customer="acme"),
         ]:
             assert page(many.connection, wanted, limit=1).total == sum(map(meets(wanted), all_of_them)), (step, wanted)
 
 
 def test_how_a_workflow_went_of_late(many: Hands) -> None:
-    expected = [e for e in everything(many) if e.workflow_id == "report" and e.settled is not None]
+    expected = [e for e in everything(many) if e.workflow_id == "report" and e.settled is not None and not e.recorded]
     found = outcomes(many.connection, "report")
     assert found == [(e.status, e.settled.duration_us) for e in expected if e.settled is not None]
     assert outcomes(many.connection, "report", limit=2) == found[:2]

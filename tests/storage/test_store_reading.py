@@ -12,7 +12,7 @@ from outlast.kernel.states import Parked, Pending, Running, Settled
 from outlast.kernel.status import ExecutionStatus, StepStatus
 from outlast.kernel.supervision import Ending, Outcome
 from outlast.storage import reading
-from outlast.storage.records import Execution, LiveRow, Param, Step
+from outlast.storage.records import Execution, LiveRow, Param, Step, StepResult
 from outlast.storage.store import open_store
 from stored import FAILED, SECOND, SUPERVISOR, Hands, hands_on, plan_of
 
@@ -38,7 +38,6 @@ async def test_everything_of_an_execution_is_read_in_a_later_session(home: Home)
             labels={"team": "blue"},
             agent="planner",
             customer="acme",
-            mode="cloud-run",
         )._replace(client={"name": "desk"}, metadata={"ticket": 7})
         hands.now = plan.created_at
         number = hands.create(plan).number
@@ -75,7 +74,7 @@ async def test_everything_of_an_execution_is_read_in_a_later_session(home: Home)
         user="ada",
         agent="planner",
         customer="acme",
-        mode="cloud-run",
+        mode="local-run",
         trigger="cli",
         client={"name": "desk"},
         labels={"team": "blue"},
@@ -94,10 +93,13 @@ async def test_everything_of_an_execution_is_read_in_a_later_session(home: Home)
             Step(1, "build", "Build", StepStatus.CANCELLED, 1, started, end, 143, "cancelled by bob"),
             Step(2, "test", "Test", StepStatus.CANCELLED, 0, None, end, None, None),
         ),
+        approvals=(),
     )
     assert found.settled is found.state
     assert details.params == (Param("rows", "int", 3, secret=False),)
     assert (details.plan, details.output, details.leftovers) == (plan.encode(), {"rows": 3}, [])
+    assert details.results == (StepResult("build", None, {"rows": 3}, "cancelled by bob"),)
+    assert details.artifacts == ()
     assert (details.definition, details.source, details.late_bytes) == (plan.definition, plan.source, 0)
 
 

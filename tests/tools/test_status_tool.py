@@ -3,25 +3,41 @@
 import json
 import os
 import signal
+import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import anyio
 import pytest
-from agents import Agent
+from agents import Agent, Answer
 
+from outlast.kernel.home import Home
+from outlast.kernel.record import RecordedArtifact, RecordedStep
+from outlast.kernel.status import ExecutionStatus, StepStatus
 from outlast.tools.results import MOST_BYTES
+from stored import SECOND, START, Hands, hands_on, record_of
 from waiting import until
 
 CONCISE = {
     *("handle_id", "number", "workflow_id", "workflow_name", "status", "reason", "exit_code", "signal"),
     *("signal_certain", "start_time", "end_time", "duration_seconds", "active_seconds", "cancel_requested_by", "steps"),
-    *("progress", "compensation", "log_lines", "log_lines_final", "expected_end"),
+    *("progress", "pending_approvals", "compensation", "log_lines", "log_lines_final", "expected_end"),
 }
 DETAILED = {
-    *("params", "output", "output_problem", "metadata", "labels", "user", "agent", "customer"),
-    *("workflow_type", "workflow_version", "mode", "trigger", "client", "created_at", "updated_at"),
-    *("binary_path", "leftovers"),
+    *("params", "output", "output_problem", "metadata", "labels", "user", "agent", "customer", "workflow_type"),
+    *(
+        "workflow_version",
+        "mode",
+        "trigger",
+        "client",
+        "created_at",
+        "updated_at",
+        "binary_path",
+        "leftovers",
+        "param_types",
+    ),
+    *("param_types", "step_results", "artifacts", "approvals", "retry_of", "rollback_of"),
 }
 
 
@@ -106,6 +122,8 @@ async def test_detailed_tells_everything_in_both_forms(agent: Agent) -> None:
     assert status.data["params"]["argv"][0] == "/bin/sh"
     assert (status.data["output"], status.data["labels"]) == ({"made": [1, 2]}, {"kind": "test"})
     assert (status.data["user"], status.data["trigger"], status.data["mode"]) == ("sam", "mcp", "local-run")
+    assert status.data["param_types"]["argv"] == "list"
+    assert status.data["step_results"] == [{"id": "run", "input": None, "output": {"made": [1, 2]}, "error": None}]
     assert 'output {"made":[1,2]}' in status.text.splitlines()
     assert 'labels {"kind":"test"}' in status.text.splitlines()
 
@@ -140,6 +158,165 @@ async def test_large_values_give_way_and_say_where_they_are(modern: Agent) -> No
     assert status.size <= MOST_BYTES
     assert status.data["params"]["argv"].endswith("bytes left out; `outlast show 1 --json` has them")
     assert status.data["params"]["env"] == {"A": "b"}
+
+
+async def kept(home: Home, *work: Callable[[Hands], object]) -> None:
+    """Write to the home's store by the kernel's own rules."""
+
+    def write() -> None:
+        with hands_on(home) as hands:
+            for one in work:
+                one(hands)
+
+    await anyio.to_thread.run_sync(write)
+
+
+@pytest.mark.requirement("S3-16")
+async def test_one_call_tells_everything_of_a_record(home: Home, modern: Agent) -> None:
+    step = RecordedStep("check", "Check", StepStatus.FAILED, START, START + SECOND, {"rows": 3}, [0.5], "x" * 400)
+    file = RecordedArtifact("report", "r.html", "s3://r", START, "check", 12, "text/html", {"pages": 2})
+    told = record_of(
+        ExecutionStatus.FAILED,
+        started_at=START,
+        steps=(step,),
+        artifacts=(file,),
+        params={"rows": 3, "ratio": 0.5, "strict": True},
+        output={"failed": 2},
+        agent="planner",
+        customer="acme",
+        labels={"team": "blue"},
+        metadata={"region": "eu"},
+    )
+    await kept(home, lambda hands: hands.record(told))
+    status = await modern.call("get_status", handle_id=told.id, response_format="detailed")
+    assert status.data.keys() == CONCISE | DETAILED
+    expected = {
+        "params": {"rows": 3, "ratio": 0.5, "strict": True},
+        "param_types": {"rows": "integer", "ratio": "number", "strict": "boolean"},
+        "output": {"failed": 2},
+        "step_results": [{"id": "check", "input": {"rows": 3}, "output": [0.5], "error": "x" * 400}],
+        "reason": "told so",
+        "exit_code": None,
+        "metadata": {"region": "eu"},
+        "labels": {"team": "blue"},
+        "user": "ada",
+        "agent": "planner",
+        "customer": "acme",
+        "workflow_type": "cost_analysis",
+        "mode": "cloud-run",
+        "trigger": "schedule",
+        "created_at": "2023-11-14T22:13:20.000Z",
+        "updated_at": "2023-11-14T22:13:20.000Z",
+        "binary_path": None,
+        "log_lines": 0,
+        "log_lines_final": True,
+        "approvals": [],
+        "artifacts": [
+            {
+                "type": "report",
+                "name": "r.html",
+                "step": "check",
+                "attempt": None,
+                "location": "s3://r",
+                "size": 12,
+                "content_type": "text/html",
+                "sha256": None,
+                "metadata": {"pages": 2},
+                "created_at": "2023-11-14T22:13:20.000Z",
+            }
+        ],
+    }
+    assert {name: status.data[name] for name in expected} == expected
+    assert len(status.data["workflow_version"]) == 64
+    assert len(status.data["steps"][0]["error"]) == 300
+    assert status.text.splitlines()[0] == "#1 report · failed after 1m31s: told so (recorded)"
+    for said in ('"rows":3', "s3://r", "planner", "x" * 400):
+        assert said in status.text
+
+
+async def test_a_record_that_is_not_over_says_that_another_engine_runs_it(home: Home, modern: Agent) -> None:
+    def fill(hands: Hands) -> None:
+        at = time.time_ns() // 1000
+        assert hands.record(record_of(at=at, workflow_id="command")) == 1
+
+    await kept(home, fill)
+    for _ in range(3):  # how long the workflow takes here says nothing of the engine that runs it
+        await modern.shell("sleep 0.5")
+    with anyio.fail_after(30):
+        status = await modern.call("get_status", handle_id=1, wait_seconds=0.1)
+    assert status.data["expected_end"] is None
+    assert (status.data["status"], status.data["log_lines_final"]) == ("running", True)
+    first, *_, following = status.text.splitlines()
+    assert first.endswith(", as it was recorded: another engine runs it")
+    assert "usually" not in first
+    assert following == 'next: list_execution_history(workflow_id="command")'
+    logs = await modern.call("get_logs", handle_id=1)
+    assert (logs.data["lines"], logs.data["log_lines_final"]) == ([], True)
+    refused = await modern.call("cancel_execution", handle_id=1)
+    assert refused.is_error
+    assert (refused.data["code"], refused.data["next"]) == ("recorded_elsewhere", "cancel it where it runs")
+
+
+GATE = (
+    "INSERT INTO approvals(execution, step_no, gate, message, decided_by_kind, status, requested_at, expires_at,"
+    " on_timeout, decided_at, decided_by, comment, plan_hash, params_hash)"
+    " VALUES (1, 1, ?, ?, 'human', ?, 1000000, 9000000, 'reject', ?, ?, ?, '', '')"
+)
+
+
+@pytest.mark.requirement("S3-16")
+async def test_gates_are_shown_and_open_ones_at_once(home: Home, modern: Agent) -> None:
+    def ask(hands: Hands) -> None:
+        hands.record(record_of())
+        hands.write(lambda c: c.execute(GATE, ("release", "Release\nit?", "pending", None, None, None)))
+        hands.write(lambda c: c.execute(GATE, ("budget", "Enough?", "approved", 5_000_000, "ada", "yes")))
+
+    await kept(home, ask)
+    opened = {"id": "1/release", "step": "release", "message": "Release\\x0ait?", "expires": "1970-01-01T00:00:09.000Z"}
+    status = await modern.call("get_status", handle_id=1)
+    assert status.data["pending_approvals"] == [opened]
+    assert 'awaits a decision: 1/release "Release\\\\x0ait?"' in status.text.splitlines()
+    detailed = await modern.call("get_status", handle_id=1, response_format="detailed")
+    awaited, decided = detailed.data["approvals"]
+    assert awaited == opened | {
+        "status": "pending",
+        "by": "human",
+        "requested": "1970-01-01T00:00:01.000Z",
+        "on_timeout": "reject",
+        "decided": None,
+        "decided_by": None,
+        "channel": None,
+        "comment": None,
+    }
+    assert (decided["id"], decided["status"], decided["decided_by"], decided["comment"]) == (
+        "1/budget",
+        "approved",
+        "ada",
+        "yes",
+    )
+
+
+async def test_of_large_results_only_the_largest_give_way(home: Home, modern: Agent) -> None:
+    def steps(size: int) -> tuple[RecordedStep, ...]:
+        return tuple(
+            RecordedStep(f"s{n}", f"s{n}", StepStatus.RUNNING, START + SECOND, None, n, "x" * (size if n else 20_000))
+            for n in range(100)
+        )
+
+    async def detailed(number: int) -> Answer:
+        return await modern.call("get_status", handle_id=number, response_format="detailed")
+
+    await kept(home, lambda hands: hands.record(record_of(steps=steps(3))))
+    await kept(home, lambda hands: hands.record(record_of(steps=steps(180))))
+    status = await detailed(1)
+    assert status.size <= MOST_BYTES
+    first, *others = status.data["step_results"]
+    assert first["output"] == "20,002 bytes left out; `outlast show 1 --json` has them"
+    assert [one["output"] for one in others] == ["xxx"] * 99
+    status = await detailed(2)
+    assert status.size <= MOST_BYTES
+    assert status.data["step_results"].endswith("left out; `outlast show 2 --json` has them")
+    assert status.data["user"] == "ada"
 
 
 @pytest.mark.parametrize(

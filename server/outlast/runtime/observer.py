@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from outlast.kernel import executions
+from outlast.kernel import executions, recording
 from outlast.kernel.errors import Conflict
 from outlast.kernel.executions import Cancelled
+from outlast.kernel.record import Record
+from outlast.kernel.recording import Recorded
 from outlast.kernel.states import Parked
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.library import Library
@@ -21,7 +23,7 @@ from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
 from outlast.runtime.tracking import Tracked, Tracker
 from outlast.storage import history, reading
-from outlast.storage.history import Filter
+from outlast.storage.history import PAGE_SIZE, Filter, offset_of
 from outlast.storage.logs.reader import Glance, LogCount
 from outlast.storage.records import Details, Execution, Page, Summary
 from outlast.storage.store import Store, open_store
@@ -81,6 +83,16 @@ class Observer:
         await self.reconcile()
         return await self.store.read(lambda c: history.page(c, wanted, limit=limit, offset=offset, cursor=cursor))
 
+    async def history_page(self, wanted: Filter, *, page: int = 1, page_size: int = PAGE_SIZE) -> Page:
+        """A page by its number, from 1: of `Filter(user=…)` the history of a user, of `Filter(workflow_id=…)` that of
+        a workflow. `page_size` is 1 to 500."""
+        return await self.history(wanted, limit=page_size, offset=offset_of(page, page_size))
+
+    async def record(self, told: Record) -> Recorded:
+        """Record what another engine runs, once by its id. InvalidInput naming the field that cannot be."""
+        home, clock = self.options.home, self.options.clock
+        return await self.store.write(lambda c: recording.record(c, home, told, clock.now()))
+
     async def latest(self, workflow_id: str) -> Summary | None:
         """A workflow's latest execution, as the store has it."""
         page = await self.store.read(lambda c: history.page(c, Filter(workflow_id=workflow_id), limit=1))
@@ -109,6 +121,8 @@ class Observer:
 
     async def seal(self, execution: Execution) -> bool:
         """Move an execution's log into the store as far as it can be; whether all of it is there now."""
+        if execution.recorded:
+            return True
         return (await self._logbooks.seal(execution.number, execution.id)).finished
 
     async def seal_all(self) -> int:
@@ -127,7 +141,8 @@ class Observer:
         return cancelled
 
     async def delete(self, handle: str | int) -> str:
-        """Delete a settled execution with everything that belongs to it; its id. Conflict while it is live."""
+        """Delete a settled execution, or a record, with everything that belongs to it; its id. Conflict while it is
+        live."""
         execution = await self.get(handle)
         if execution.settled is not None and not await self._all_in_store(execution):
             # Deleted now, its run directory would stay behind, secrets included, and a restore would bring it back.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from outlast.kernel import claims, events
 from outlast.kernel.checksums import crc, stamp, stamped
+from outlast.kernel.entities import Version, named, version_of
 from outlast.kernel.errors import Conflict, NotFound
 from outlast.kernel.home import Home
 from outlast.kernel.ids import format_id, parse_id
@@ -86,11 +87,10 @@ def insert(
         {
             "number": number,
             "id": parse_id(plan.id),
-            "version": version_of(connection, plan, now),
+            "version": version_of(connection, version_in(plan), now),
             "user": user,
             "agent": None if plan.agent is None else named(connection, "agent", plan.agent),
             "customer": None if plan.customer is None else named(connection, "customer", plan.customer),
-            "mode": plan.mode,
             "trigger": plan.trigger,
             "client": optional(plan.client),
             "labels": optional(plan.labels),
@@ -108,12 +108,16 @@ def insert(
     plan_bytes = plan.encode()
     connection.execute(SQL["insert_payload"], (number, plan_bytes, crc(plan_bytes, None, None)))
     for name, value in plan.params.items():
-        kind, text, secret = plan.param_types[name], encoded(value), int(name in plan.secret_params)
-        connection.execute(
-            SQL["insert_param"], (number, name, kind, text, secret, crc(number, name, kind, text, secret))
-        )
+        insert_param(connection, number, name, plan.param_types[name], value, secret=name in plan.secret_params)
     for no, step in enumerate(plan.steps, start=1):
         connection.execute(SQL["insert_step"], (number, no, step.id, step.name))
+
+
+def insert_param(
+    connection: sqlite3.Connection, number: int, name: str, kind: str, value: Json, *, secret: bool
+) -> None:
+    text, hidden = encoded(value), int(secret)
+    connection.execute(SQL["insert_param"], (number, name, kind, text, hidden, crc(number, name, kind, text, hidden)))
 
 
 def existing(earlier: tuple[int, bytes, bytes], request_hash: bytes, key: str) -> Created:
@@ -179,29 +183,10 @@ def keep_number(home: Home, number: int) -> None:
         os.close(fd)
 
 
-def version_of(connection: sqlite3.Connection, plan: Plan, now: int) -> int:
-    """The row of the plan's definition version, recorded when it is new."""
-    connection.execute(SQL["insert_workflow"], (plan.workflow_id, now))
-    (workflow,) = connection.execute(SQL["workflow"], (plan.workflow_id,)).fetchone()
-    connection.execute(
-        SQL["insert_version"],
-        (
-            workflow,
-            plan.version_hash,
-            plan.workflow_name,
-            plan.workflow_type,
-            plan.definition,
-            plan.source,
-            now,
-        ),
+def version_in(plan: Plan) -> Version:
+    return Version(
+        plan.workflow_id, plan.version_hash, plan.workflow_name, plan.workflow_type, plan.definition, plan.source
     )
-    return connection.execute(SQL["version"], (workflow, plan.version_hash)).fetchone()[0]
-
-
-def named(connection: sqlite3.Connection, kind: str, name: str) -> int:
-    """The row of a user, agent or customer, recorded when it is new."""
-    connection.execute(SQL[f"insert_{kind}"], (name,))
-    return connection.execute(SQL[kind], (name,)).fetchone()[0]
 
 
 def encoded(value: Json) -> str:
@@ -215,14 +200,22 @@ def optional(value: Mapping[str, Json] | None) -> str | None:
 def cancel(connection: sqlite3.Connection, number: int, by: str, now: int) -> Cancelled:
     """Ask for an execution's end. One that nobody has claimed is settled here, no process being involved.
 
-    A settled execution stays as it is; asking twice changes nothing. NotFound where there is none.
+    A settled execution stays as it is; asking twice changes nothing. NotFound where there is none, Conflict
+    `recorded_elsewhere` where only a record of it is here.
     """
     row = connection.execute(SQL["for_cancel"], (number,)).fetchone()
     if row is None:
         raise not_found(number)
-    status, claimed_at = ExecutionStatus(row[0]), row[1]
+    status, claimed_at, raw_id, recorded = ExecutionStatus(row[0]), row[1], row[2], row[3]
     if status.terminal:
         return Cancelled(number, status, False)
+    if recorded:
+        raise Conflict(
+            f"#{number} is only recorded here; what runs it is no process of Outlast's.",
+            code="recorded_elsewhere",
+            next="cancel it where it runs",
+            handle_id=format_id(raw_id),
+        )
     if status is ExecutionStatus.PENDING and claimed_at is None:
         with stamped(connection, number):
             connection.execute(SQL["cancel_unclaimed"], {"number": number, "now": now, "by": by})
@@ -246,12 +239,15 @@ def lose(connection: sqlite3.Connection, number: int, reason: str, now: int) -> 
 
 
 def delete(connection: sqlite3.Connection, number: int) -> str:
-    """Delete a settled execution and everything that belongs to it alone; its id. Conflict while it is live."""
+    """Delete a settled execution and everything that belongs to it alone; its id. Conflict while it is live.
+
+    A record can go at any time: no process of ours is behind it, and an engine that is gone would never end it.
+    """
     row = connection.execute(SQL["for_delete"], (number,)).fetchone()
     if row is None:
         raise not_found(number)
-    raw_id, status = row
-    if not ExecutionStatus(status).terminal:
+    raw_id, status, recorded = row
+    if not (recorded or ExecutionStatus(status).terminal):
         raise Conflict(
             f"#{number} is {status}; only an execution that is over can be deleted.",
             code="execution_is_live",

@@ -65,7 +65,6 @@ class Plan(NamedTuple):
     idempotency_key: str | None = None
     agent: str | None = None
     customer: str | None = None
-    mode: str = "local-run"
     client: dict[str, Json] | None = None
     labels: dict[str, str] | None = None
     metadata: dict[str, Json] | None = None

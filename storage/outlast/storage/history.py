@@ -1,6 +1,7 @@
 """Listings of executions: filters, pages by cursor or offset, true totals."""
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from outlast.kernel import claims
@@ -14,6 +15,8 @@ from outlast.storage.records import Page, Summary
 SQL = load("history")
 
 MAX_LIMIT = 500
+PAGE_SIZE = 50
+"""Rows of a page that is asked for by its number."""
 KNOWN = frozenset(ExecutionStatus)
 
 
@@ -27,6 +30,9 @@ class Filter:
     agent: str | None = None
     customer: str | None = None
     mode: str | None = None
+    """`local-run`: run by Outlast itself; `cloud-run`: recorded, run elsewhere."""
+    visual_only: bool = False
+    """Only those of which there is a recording of the screen."""
     label: tuple[str, str] | None = None
     active: bool | None = None
     """True: not over yet; False: over."""
@@ -44,6 +50,7 @@ CONDITIONS = {
     "customer": "e.customer = :customer",
     "status": "e.status = :status",
     "mode": "e.mode = :mode",
+    "visual": "e.visual = 1",
     # Not a JSON path: in those SQLite has no way to write a quotation mark.
     "label": "EXISTS (SELECT 1 FROM json_each(e.labels) WHERE key = :label_key AND value = :label_value)",
     "active": "e.ended_at IS NULL",
@@ -53,8 +60,17 @@ CONDITIONS = {
     "before": "e.number < :before",
     "all": "TRUE",
 }
-# The partial index on what is not completed serves a status only when the statement itself says which.
-ODD = "e.status = :status AND e.status <> 'completed'"
+# A partial index on what few executions are serves a statement only when it says so itself.
+ODD = {
+    "status": "e.status = :status AND e.status <> 'completed'",
+    "mode": "e.mode = :mode AND e.mode <> 'local-run'",
+}
+USUAL = {"status": "completed", "mode": "local-run"}
+COUNTED = {("all",), *((kind,) for kind in ("status", "mode", *NAMED.values()))} | {
+    ("workflow", "status"),
+    ("user", "status"),
+}
+"""Filters whose totals are kept in counters."""
 
 
 def page(
@@ -71,25 +87,40 @@ def page(
     names, values = conditions(connection, wanted)
     if names is None:
         return Page((), 0, None)
-    total = counted(connection, wanted, names, values)
+    total = counted(connection, names, values)
     if cursor is not None:
         names = [*names, "before"]
         values = values | {"before": parse_cursor(cursor)}
-    statement = SQL["page"].replace("{where}", where(names, wanted))
-    rows = connection.execute(statement, values | {"limit": limit + 1, "offset": offset}).fetchall()
+    statement = SQL["numbers"].replace("{where}", where(names, values))
+    found_numbers = connection.execute(statement, values | {"limit": limit + 1, "offset": offset}).fetchall()
+    numbers = [number for (number,) in found_numbers]
     found: list[Summary] = []
     damaged: list[int] = []
-    for number, raw_id, workflow_id, name, status, *rest in rows[:limit]:
+    for number in numbers[:limit]:
         try:
             check_execution(connection, number)
         except StoreDamaged:
             damaged.append(number)
         else:
-            found.append(Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest))
+            found.append(summary(connection, number))
     waiting = claims.why_waiting(connection, [one.number for one in found if one.status is ExecutionStatus.PENDING])
     found = [replace(one, reason=waiting[one.number]) if one.number in waiting else one for one in found]
-    more = len(rows) > limit
-    return Page(tuple(found), total, f"k{rows[limit - 1][0]}" if more else None, tuple(damaged))
+    more = len(numbers) > limit
+    return Page(tuple(found), total, f"k{numbers[limit - 1]}" if more else None, tuple(damaged))
+
+
+def summary(connection: sqlite3.Connection, number: int) -> Summary:
+    number, raw_id, workflow_id, name, status, *rest = connection.execute(SQL["row"], (number,)).fetchone()
+    return Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest)
+
+
+def offset_of(page: int, page_size: int) -> int:
+    """How many rows lie in front of a page; pages count from 1. Raises InvalidInput naming the field."""
+    if not 1 <= page_size <= MAX_LIMIT:
+        raise InvalidInput(f"page_size: {page_size} is not between 1 and {MAX_LIMIT}.")
+    if not 1 <= page <= 1 << 53:
+        raise InvalidInput(f"page: {page} is none; the first page is 1.")
+    return (page - 1) * page_size
 
 
 def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str] | None, dict[str, int | str | None]]:
@@ -110,6 +141,8 @@ def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str
         if given is not None:
             names.append(name)
             values[name] = given
+    if wanted.visual_only:
+        names.append("visual")
     if wanted.active is not None:
         names.append("active" if wanted.active else "over")
     if wanted.label is not None:
@@ -118,24 +151,20 @@ def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str
     return names or ["all"], values
 
 
-def where(names: list[str], wanted: Filter) -> str:
-    odd = wanted.status is not None and wanted.status is not ExecutionStatus.COMPLETED
-    return " AND ".join(ODD if name == "status" and odd else CONDITIONS[name] for name in names)
+def where(names: list[str], values: Mapping[str, int | str | None]) -> str:
+    odd = {name for name, usual in USUAL.items() if name in names and values[name] != usual}
+    return " AND ".join(ODD[name] if name in odd else CONDITIONS[name] for name in names)
 
 
-def counted(
-    connection: sqlite3.Connection, wanted: Filter, names: list[str], values: dict[str, int | str | None]
-) -> int:
+def counted(connection: sqlite3.Connection, names: list[str], values: Mapping[str, int | str | None]) -> int:
     """The true total: from the counters for the usual filters, else by counting."""
-    match names:
-        case ["all"]:
-            kind, key = "all", ""
-        case [("status" | "workflow" | "user") as kind]:
-            key = str(values[kind])
-        case _:
-            statement = SQL["count"].replace("{where}", where(names, wanted))
-            return connection.execute(statement, values).fetchone()[0]
-    return connection.execute(SQL["counter"], (kind, key)).fetchone()[0]
+    if tuple(names) in COUNTED:
+        key = " ".join(str(values[name]) for name in names if name != "all")
+        return connection.execute(SQL["counter"], (" ".join(names), key)).fetchone()[0]
+    if names == ["over"]:
+        return counted(connection, ["all"], values) - counted(connection, ["active"], values)
+    statement = SQL["count"].replace("{where}", where(names, values))
+    return connection.execute(statement, values).fetchone()[0]
 
 
 def parse_cursor(cursor: str) -> int:

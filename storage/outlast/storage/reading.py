@@ -11,9 +11,10 @@ from outlast.kernel.ids import format_id, is_id, parse_handle, parse_id
 from outlast.kernel.plan import decode_plan
 from outlast.kernel.process import ProcessId
 from outlast.kernel.queries import load
+from outlast.kernel.recording import request_hash
 from outlast.kernel.states import Parked, Pending, Running, Settled, State
 from outlast.kernel.status import ExecutionStatus, StepStatus
-from outlast.storage.records import Details, Execution, LiveRow, Param, Step
+from outlast.storage.records import Approval, Artifact, Details, Execution, LiveRow, Param, Step, StepResult
 
 SQL = load("reading")
 KNOWN = frozenset(ExecutionStatus)
@@ -72,6 +73,7 @@ def execution(connection: sqlite3.Connection, number: int) -> Execution:
         log_lines=row["log_lines"],
         supervisor=supervisor_of(row),
         steps=steps(connection, number),
+        approvals=approvals(connection, number),
     )
 
 
@@ -118,6 +120,29 @@ def steps(connection: sqlite3.Connection, number: int) -> tuple[Step, ...]:
     return tuple(found)
 
 
+def approvals(connection: sqlite3.Connection, number: int) -> tuple[Approval, ...]:
+    """An execution's gates, the earliest first."""
+    return tuple(Approval(*row) for row in connection.execute(SQL["approvals"], (number,)))
+
+
+def artifacts(connection: sqlite3.Connection, number: int) -> tuple[Artifact, ...]:
+    """What an execution made, the earliest first."""
+    return tuple(
+        Artifact(kind, name, step, attempt, location, sha256, size, content_type, _decoded(metadata), created_at)
+        for kind, name, step, attempt, location, sha256, size, content_type, metadata, created_at in connection.execute(
+            SQL["artifacts"], (number,)
+        )
+    )
+
+
+def results(connection: sqlite3.Connection, number: int) -> tuple[StepResult, ...]:
+    """What went into an execution's steps and came out of them, of those that have any of it."""
+    return tuple(
+        StepResult(step_id, _decoded(given), _decoded(output), error)
+        for step_id, given, output, error in connection.execute(SQL["results"], (number,))
+    )
+
+
 def details(connection: sqlite3.Connection, number: int) -> Details:
     """What only a full report shows. StoreDamaged where a parameter or the payload is not what was written."""
     params: list[Param] = []
@@ -128,10 +153,15 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
     row = connection.execute(SQL["payload"], (number,)).fetchone()
     if row is None:
         raise damaged(number, "its payload")
-    plan, output, leftovers, checksum, definition, source, late_bytes = row
+    plan, output, leftovers, checksum, definition, source, late_bytes, workflow_id, request = row
     if crc(plan, output, leftovers) != checksum:
         raise damaged(number, "its payload")
-    if json.loads(plan)["params"].keys() != {param.name for param in params}:
+    whole = (
+        request_hash(workflow_id, {param.name: param.value for param in params}) == request
+        if plan is None
+        else json.loads(plan)["params"].keys() == {param.name for param in params}
+    )
+    if not whole:
         raise damaged(number, "a parameter")  # its key: the row is another execution's, or nobody's
     (problem,) = connection.execute(SQL["output_problem"], (number,)).fetchone() or (None,)
     return Details(
@@ -139,6 +169,8 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
         plan=plan,
         output=_decoded(output),
         output_problem=problem,
+        results=results(connection, number),
+        artifacts=artifacts(connection, number),
         leftovers=_decoded(leftovers) or [],
         definition=definition,
         source=source,
@@ -147,7 +179,8 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
 
 
 def plan(connection: sqlite3.Connection, number: int) -> bytes:
-    """The bytes of an execution's plan. NotFound; StoreDamaged where they are not what was written."""
+    """The bytes of an execution's plan. NotFound where there is none to be run, also of what is only recorded;
+    StoreDamaged where they are not what was written."""
     row = connection.execute(SQL["plan"], (number,)).fetchone()
     if row is None:
         raise not_found(number)

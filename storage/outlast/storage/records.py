@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from outlast.kernel.plan import Json
 from outlast.kernel.process import ProcessId
+from outlast.kernel.record import MODE
 from outlast.kernel.states import Settled, State
 from outlast.kernel.status import ExecutionStatus, StepStatus
 
@@ -21,6 +22,29 @@ class Step:
     exit_code: int | None
     """Of the latest attempt."""
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A gate: what is asked, who may decide, and the decision."""
+
+    gate: str
+    """The id of the step that it is."""
+    message: str
+    decided_by_kind: str
+    """`human` or `any`."""
+    status: str
+    requested_at: int
+    expires_at: int | None
+    on_timeout: str | None
+    decided_at: int | None
+    decided_by: str | None
+    channel: str | None
+    comment: str | None
+
+    @property
+    def pending(self) -> bool:
+        return self.status == "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +83,13 @@ class Execution:
     supervisor: ProcessId | None
     """The latest; None before the first."""
     steps: tuple[Step, ...]
+    approvals: tuple[Approval, ...]
+    """Its gates, the earliest first."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether somebody else's engine runs it: nothing here looks after it or can end it."""
+        return self.mode == MODE
 
     @property
     def status(self) -> ExecutionStatus:
@@ -78,14 +109,48 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
+class StepResult:
+    """What went into a step and came out of it."""
+
+    id: str
+    input: Json
+    output: Json
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Something that an execution made."""
+
+    type: str
+    name: str
+    step: str | None
+    """Id of the step that made it."""
+    attempt: int | None
+    location: str
+    """A path below the store, or a place elsewhere (s3://…)."""
+    sha256: str | None
+    size: int | None
+    """Bytes."""
+    content_type: str | None
+    metadata: dict[str, Json] | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Details:
     """What only a full report shows."""
 
     params: tuple[Param, ...]
-    plan: bytes
+    plan: bytes | None
+    """None of what is only recorded: there is nothing to run."""
     output: Json
     output_problem: str | None
     """What the last step left instead of an output: `not a JSON object` …"""
+    results: tuple[StepResult, ...]
+    """Of the steps that have any, in their order."""
+    artifacts: tuple[Artifact, ...]
+    """The earliest first."""
     leftovers: list[Json]
     """Processes that were still alive after a normal exit: pid and command."""
     definition: str

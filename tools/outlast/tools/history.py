@@ -47,7 +47,9 @@ async def list_execution_history(
     agent: Annotated[str | None, Field(description="For this agent.")] = None,
     customer: Annotated[str | None, Field(description="For this customer.")] = None,
     label: Annotated[str | None, Field(description='With this label: "name=value".')] = None,
-    mode: Annotated[str | None, Field(description="Of this mode; what Outlast runs itself is local-run.")] = None,
+    mode: Annotated[
+        str | None, Field(description="local-run: run by Outlast; cloud-run: recorded, run elsewhere.")
+    ] = None,
     active: Annotated[bool | None, Field(description="true: not over yet; false: over.")] = None,
     since: Since = None,
     until: Until = None,

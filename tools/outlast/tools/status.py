@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from outlast.kernel.plan import Json
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.runtime import Runtime
 from outlast.storage.records import Execution
@@ -23,13 +24,19 @@ EVENT_SECONDS, PAST_EVENT_SECONDS = 0.1, 2.0
 """For reading the events of a live execution, and once of one that is over; the next status goes on from there."""
 
 
+COLLECTED = ("params", "param_types", "step_results", "artifacts", "approvals")
+"""Details of which single values can be left out."""
+SMALL = 200
+"""Bytes of a value that leaving out would not make shorter by much."""
+
+
 async def get_status(
     call: Call,
     handle_id: Handle,
     wait_seconds: Wait = 0,
     response_format: Annotated[
         Literal["concise", "detailed"],
-        Field(description="detailed adds parameters, output, labels, who started it and the like."),
+        Field(description="detailed is everything: parameters, output, step results, artifacts, who started it …"),
     ] = "concise",
 ) -> CallToolResult:
     runtime = await runtime_of(call)
@@ -47,7 +54,7 @@ async def report(runtime: Runtime, execution: Execution) -> tuple[View, str]:
     """Where an execution stands, as structured content and as text."""
     now = runtime.options.clock.now()
     count, last = await runtime.log_glance(execution)
-    running = execution.status is ExecutionStatus.RUNNING
+    running = execution.status is ExecutionStatus.RUNNING and not execution.recorded
     expected = expectation(await runtime.outcomes(execution.workflow_id)) if running else None
     tracked = await runtime.progress(execution, EVENT_SECONDS if execution.settled is None else PAST_EVENT_SECONDS)
     words = None if last is None else (last.at, meaning_of(last, execution).shown.text[:MAX_LAST_LINE])
@@ -56,20 +63,49 @@ async def report(runtime: Runtime, execution: Execution) -> tuple[View, str]:
 
 
 def fitted(details: View, beside: View, number: int) -> View:
-    """Details that fit into one reply, as text and as structure: the largest values give way to where they are."""
-    details = dict(details)
-    params = details["params"]
-    details["params"] = params = dict(params) if isinstance(params, dict) else {}
+    """Details that fit into one reply, as text and as structure: the largest values give way to where they are, and
+    where there are only small ones, the longest of the collections in COLLECTED."""
+    details = copied(details)
+    has_them = f"left out; `outlast show {number} --json` has them"
     room = MOST_BYTES - 2 * ROOM - 2 * weight(beside)
+    collections = [name for name in COLLECTED if details.get(name)]
     while 2 * weight(details) > room:
-        sizes = [(weight(value), params, name) for name, value in params.items()]
-        sizes += [(weight(value), details, name) for name, value in details.items() if name != "params"]
+        places = [details, *(part for name in collections for part in parts(details[name]))]
+        sizes = [
+            (weight(value), place, name)
+            for place in places
+            for name, value in place.items()
+            if place is not details or name not in COLLECTED
+        ]
         size, place, name = max(sizes, key=lambda one: one[0])
-        if size < 200:
-            details["params"] = f"{len(params):,} parameters left out; `outlast show {number} --json` has them"
+        if size >= SMALL:
+            place[name] = f"{size:,} bytes {has_them}"
+        elif collections:
+            name = max(collections, key=lambda name: weight(details[name]))
+            collections.remove(name)
+            details[name] = f"{weight(details[name]):,} bytes {has_them}"
+        else:
             break
-        place[name] = f"{size:,} bytes left out; `outlast show {number} --json` has them"
     return details
+
+
+def copied(details: View) -> View:
+    """A copy down to the parts of its collections."""
+    return {
+        name: [dict(part) for part in parts(value)]
+        if isinstance(value, list) and name in COLLECTED
+        else dict(value)
+        if isinstance(value, dict) and name in COLLECTED
+        else value
+        for name, value in details.items()
+    }
+
+
+def parts(collection: Json) -> list[View]:
+    """The objects whose values can give way one by one."""
+    if isinstance(collection, dict):
+        return [collection]
+    return [part for part in collection if isinstance(part, dict)] if isinstance(collection, list) else []
 
 
 GET_STATUS = GuardedTool.of(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from outlast.kernel.plan import Json
-from outlast.kernel.states import Parked, Pending
+from outlast.kernel.states import Parked, Pending, Settled
 from outlast.kernel.status import ExecutionStatus, StepStatus
 from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
@@ -95,6 +95,7 @@ def status_text(
         [
             f"#{execution.number} {execution.workflow_id} · {state_words(execution, now, expected)}",
             steps_line(execution.steps, now) if len(execution.steps) > 1 else None,
+            gates_line(execution),
             progress_line(tracked),
             log_line(count, now, last, over=execution.settled is not None),
             next_calls(*useful_calls(execution, count)),
@@ -103,23 +104,28 @@ def status_text(
 
 
 def state_words(execution: Execution, now: int = 0, expected: Expectation | None = None) -> str:
-    settled = execution.settled
-    if settled is not None:
-        if settled.started_at is None:
-            return f"{settled.status}, never started: {reason(execution)}"
-        took = duration_text(settled.duration_us)
-        if settled.status is ExecutionStatus.COMPLETED:
-            return f"completed in {took}, {reason(execution)}"
-        return f"{settled.status} after {took}: {reason(execution)}"
+    if execution.settled is not None:
+        return settled_words(execution, execution.settled) + (" (recorded)" if execution.recorded else "")
     if isinstance(execution.state, Pending):
-        words = f"pending: {reason(execution) or 'about to start'}"
+        words = "pending" if execution.recorded else f"pending: {reason(execution) or 'about to start'}"
     else:
         words = f"{execution.status} {duration_text(duration(execution, now) or 0)}"
         if not isinstance(execution.state, Parked) and expected is not None:
             words += ", " + remaining_words(execution, now, expected)
+    if execution.recorded:
+        words += ", as it was recorded: another engine runs it"
     if execution.cancel_requested_by is not None:
         words += f", cancel requested by {visible(execution.cancel_requested_by)}"
     return words
+
+
+def settled_words(execution: Execution, settled: Settled) -> str:
+    if settled.started_at is None:
+        return f"{settled.status}, never started: {reason(execution)}"
+    took = duration_text(settled.duration_us)
+    if settled.status is ExecutionStatus.COMPLETED:
+        return f"completed in {took}, {reason(execution)}"
+    return f"{settled.status} after {took}: {reason(execution)}"
 
 
 def remaining_words(execution: Execution, now: int, expected: Expectation) -> str:
@@ -150,6 +156,16 @@ def step_words(step: Step, now: int) -> str:
     return f"{MARKS.get(step.status, '✗ ')}{step.id}{took}"
 
 
+def gates_line(execution: Execution) -> str | None:
+    """The gates that await a decision; what they ask is quoted, so that it does not get out of the line."""
+    gates = [
+        f"{execution.number}/{gate.gate} {json.dumps(visible(gate.message), ensure_ascii=False)}"
+        for gate in execution.approvals
+        if gate.pending
+    ]
+    return "awaits a decision: " + " · ".join(gates) if gates else None
+
+
 def log_line(count: LogCount, now: int, last: tuple[int, str] | None, *, over: bool) -> str:
     if not count.lines:
         return "log empty" if count.final else "log empty so far"
@@ -164,7 +180,7 @@ def log_line(count: LogCount, now: int, last: tuple[int, str] | None, *, over: b
 
 def useful_calls(execution: Execution, count: LogCount) -> list[str]:
     number = execution.number
-    calls = [] if execution.settled else [f"get_status({number}, wait_seconds=45)"]
+    calls = [] if execution.settled or execution.recorded else [f"get_status({number}, wait_seconds=45)"]
     if count.lines:
         calls.append(f"get_logs({number})")
     return calls or [f'list_execution_history(workflow_id="{execution.workflow_id}")']

@@ -10,13 +10,15 @@ from outlast.kernel.plan import Json
 from outlast.kernel.states import Parked, Pending, Running, Settled
 from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
-from outlast.storage.records import Details, Execution, Page, Step, Summary
+from outlast.storage.records import Approval, Artifact, Details, Execution, Page, Step, StepResult, Summary
 from outlast.tools.progress_views import phases_view, progress_view
 from outlast.tools.readable import visible
 
 View = dict[str, Json]
 
 SECRET = "***"
+LONGEST_ERROR = 300
+"""Characters of a step's error beside its status; a detailed answer has all of it."""
 
 
 def time_text(us: int | None) -> str | None:
@@ -87,6 +89,7 @@ def status_view(
         "cancel_requested_by": execution.cancel_requested_by,
         "progress": progress_view(tracked),
         "steps": [step_view(step) for step in execution.steps],
+        "pending_approvals": [gate_view(execution, gate) for gate in execution.approvals if gate.pending],
         "compensation": execution.compensation,
         "log_lines": count.lines,
         "log_lines_final": count.final,
@@ -106,7 +109,60 @@ def step_view(step: Step) -> View:
         "exit_code": step.exit_code,
         "start_time": time_text(step.started_at),
         "end_time": time_text(step.ended_at),
-        "error": None if step.error is None else visible(step.error),
+        "error": None if step.error is None else shortened(visible(step.error)),
+    }
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 1] + "…"
+
+
+def gate_view(execution: Execution, gate: Approval) -> View:
+    """A gate that awaits its decision."""
+    return {
+        "id": f"{execution.number}/{gate.gate}",
+        "step": gate.gate,
+        "message": visible(gate.message),
+        "expires": time_text(gate.expires_at),
+    }
+
+
+def approval_view(execution: Execution, gate: Approval) -> View:
+    """A gate with who may decide, and how it was decided. `on_timeout`: what happens when nobody does."""
+    return gate_view(execution, gate) | {
+        "status": gate.status,
+        "by": gate.decided_by_kind,
+        "requested": time_text(gate.requested_at),
+        "on_timeout": gate.on_timeout,
+        "decided": time_text(gate.decided_at),
+        "decided_by": gate.decided_by,
+        "channel": gate.channel,
+        "comment": None if gate.comment is None else visible(gate.comment),
+    }
+
+
+def result_view(result: StepResult) -> View:
+    return {
+        "id": result.id,
+        "input": result.input,
+        "output": result.output,
+        "error": None if result.error is None else visible(result.error),
+    }
+
+
+def artifact_view(artifact: Artifact) -> View:
+    """`size` is in bytes, `location` a path below the store or a place elsewhere."""
+    return {
+        "type": artifact.type,
+        "name": artifact.name,
+        "step": artifact.step,
+        "attempt": artifact.attempt,
+        "location": artifact.location,
+        "size": artifact.size,
+        "content_type": artifact.content_type,
+        "sha256": artifact.sha256,
+        "metadata": artifact.metadata,
+        "created_at": time_text(artifact.created_at),
     }
 
 
@@ -114,8 +170,12 @@ def details_view(execution: Execution, details: Details) -> View:
     """What a detailed status has beside `status_view`."""
     return {
         "params": {param.name: SECRET if param.secret else param.value for param in details.params},
+        "param_types": {param.name: param.type for param in details.params},
         "output": details.output,
         "output_problem": details.output_problem,
+        "step_results": [result_view(result) for result in details.results],
+        "artifacts": [artifact_view(artifact) for artifact in details.artifacts],
+        "approvals": [approval_view(execution, gate) for gate in execution.approvals],
         "metadata": execution.metadata,
         "labels": execution.labels,
         "user": execution.user,
@@ -129,6 +189,8 @@ def details_view(execution: Execution, details: Details) -> View:
         "created_at": time_text(execution.created_at),
         "updated_at": time_text(execution.updated_at),
         "binary_path": execution.binary_path,
+        "retry_of": execution.retry_of,
+        "rollback_of": execution.rollback_of,
         "leftovers": list(details.leftovers),
     }
 

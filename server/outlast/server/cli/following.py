@@ -51,8 +51,8 @@ def follow(observer: Opened[Observer], number: int, selection: Selection) -> Ite
             if not page.entries:
                 break
             position = last_of(page.entries[-1])
-        if execution.settled is not None:
-            # It was over before the look that found nothing more: that was all.
+        if execution.settled is not None or execution.recorded:
+            # It was over before the look that found nothing more: that was all. Of a record nothing ever comes.
             return
         # This look has passed everything that the one before had counted, whatever the filter let through.
         position, counted = max(position, counted), page.count.lines

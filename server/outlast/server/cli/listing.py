@@ -1,5 +1,7 @@
 """Listings of executions as tables."""
 
+from typing import NamedTuple
+
 from outlast.kernel.status import ExecutionStatus
 from outlast.server.cli.screen import Column, Screen
 from outlast.server.cli.wording import moment
@@ -20,11 +22,22 @@ STATUS = 2
 LONGEST_REASON = 80
 
 
-def print_page(screen: Screen, page: Page, at: int) -> None:
+class Leaf(NamedTuple):
+    """Which page, where pages are told by number."""
+
+    number: int
+    size: int
+
+
+def print_page(screen: Screen, page: Page, at: int, leaf: Leaf | None = None) -> None:
     """One page of executions and how to see the next. `at`: now, µs."""
     if page.executions:
         screen.table(COLUMNS, rows_of(page, at), status=STATUS)
-    if page.next_cursor is not None:
+    if leaf is not None and page.executions:
+        pages = -(-page.total // leaf.size)
+        more = f"; the next one: --page {leaf.number + 1} --page-size {leaf.size}" if leaf.number < pages else ""
+        screen.line(screen.dim(f"page {leaf.number:,} of {pages:,}, {page.total:,} in all{more}"))
+    elif page.next_cursor is not None:
         shown = f"{len(page.executions):,} of {page.total:,}"
         screen.line(screen.dim(f"{shown}; the next ones: --cursor {page.next_cursor}"))
     elif not page.executions:

@@ -49,6 +49,8 @@ CREATE TABLE executions(
   agent           INTEGER REFERENCES agents(id),
   customer        INTEGER REFERENCES customers(id),
   mode            TEXT NOT NULL DEFAULT 'local-run' CHECK(mode IN ('local-run', 'cloud-run')),
+                                                          -- cloud-run: recorded, somebody else's engine runs it
+  visual          INTEGER NOT NULL DEFAULT 0 CHECK(visual IN (0, 1)),   -- what its screen showed was recorded
   trigger         TEXT NOT NULL,                          -- what started it: mcp, cli, retry …
   client          TEXT,  -- who asked: program, version, session, git state
   labels          TEXT,
@@ -90,7 +92,10 @@ CREATE TABLE executions(
   CHECK((status IN ('completed', 'failed', 'cancelled', 'timeout', 'lost')) = (ended_at IS NOT NULL)),
   CHECK(ended_at IS NULL OR reason IS NOT NULL),
   CHECK(ended_at IS NULL OR ended_at >= COALESCE(started_at, created_at)),
-  CHECK(status IN ('pending', 'failed', 'cancelled', 'lost') OR started_at IS NOT NULL)
+  CHECK(status IN ('pending', 'failed', 'cancelled', 'lost') OR started_at IS NOT NULL),
+  -- A record has no slot, no supervisor and no evidence of one.
+  CHECK(mode = 'local-run' OR (epoch = 0 AND claimed_at IS NULL AND concurrency_key IS NULL
+                               AND supervisor_pid IS NULL AND exit_code IS NULL AND signal IS NULL))
 ) STRICT;
 CREATE INDEX executions_workflow ON executions(workflow, number);
 CREATE INDEX executions_user     ON executions(user, number);
@@ -98,6 +103,10 @@ CREATE INDEX executions_agent    ON executions(agent, number) WHERE agent IS NOT
 CREATE INDEX executions_customer ON executions(customer, number) WHERE customer IS NOT NULL;
 -- Nearly everything is completed: an index over the rest answers "what failed" and stays small.
 CREATE INDEX executions_odd      ON executions(status, number) WHERE status <> 'completed';
+CREATE INDEX executions_user_odd     ON executions(user, status, number) WHERE status <> 'completed';
+CREATE INDEX executions_workflow_odd ON executions(workflow, status, number) WHERE status <> 'completed';
+CREATE INDEX executions_recorded ON executions(mode, number) WHERE mode <> 'local-run';
+CREATE INDEX executions_visual   ON executions(visual, number) WHERE visual = 1;
 CREATE INDEX executions_live     ON executions(number) WHERE ended_at IS NULL;
 CREATE INDEX executions_created  ON executions(created_at);
 CREATE INDEX executions_key      ON executions(concurrency_key) WHERE concurrency_key IS NOT NULL AND ended_at IS NULL;
@@ -110,7 +119,7 @@ CREATE INDEX executions_version  ON executions(version);
 -- Big values, off the pages that listings read.
 CREATE TABLE payloads(
   execution INTEGER PRIMARY KEY REFERENCES executions(number) ON DELETE CASCADE,
-  plan      BLOB NOT NULL,                                -- the bytes of plan.json
+  plan      BLOB,                                         -- the bytes of plan.json; a record has nothing to run
   output    TEXT,
   leftovers TEXT,  -- processes alive after a normal exit
   crc       INTEGER NOT NULL
@@ -247,9 +256,10 @@ CREATE TABLE snapshots(
   PRIMARY KEY(execution, no)
 ) STRICT, WITHOUT ROWID;
 
--- True totals for the filters people use, without counting rows.
+-- True totals for the filters people use, without counting rows. A key of two values has a blank between them.
 CREATE TABLE counters(
-  kind TEXT NOT NULL CHECK(kind IN ('all', 'status', 'workflow', 'user')),
+  kind TEXT NOT NULL CHECK(kind IN ('all', 'status', 'mode', 'workflow', 'user', 'agent', 'customer',
+                                    'workflow status', 'user status')),
   key  TEXT NOT NULL,
   n    INTEGER NOT NULL,
   PRIMARY KEY(kind, key)
@@ -257,16 +267,28 @@ CREATE TABLE counters(
 
 CREATE TRIGGER executions_counted AFTER INSERT ON executions BEGIN
   INSERT INTO counters(kind, key, n)
-  VALUES ('all', '', 1), ('status', NEW.status, 1), ('workflow', NEW.workflow, 1), ('user', NEW.user, 1)
+  SELECT column1, column2, 1 FROM (
+    VALUES ('all', ''), ('status', NEW.status), ('mode', NEW.mode), ('workflow', NEW.workflow), ('user', NEW.user),
+           ('agent', NEW.agent), ('customer', NEW.customer),
+           ('workflow status', NEW.workflow || ' ' || NEW.status), ('user status', NEW.user || ' ' || NEW.status))
+  WHERE column2 IS NOT NULL
   ON CONFLICT(kind, key) DO UPDATE SET n = n + 1;
 END;
 CREATE TRIGGER executions_uncounted AFTER DELETE ON executions BEGIN
   UPDATE counters SET n = n - 1
-  WHERE (kind, key) IN (VALUES ('all', ''), ('status', OLD.status), ('workflow', OLD.workflow), ('user', OLD.user));
+  WHERE (kind, key) IN (
+    VALUES ('all', ''), ('status', OLD.status), ('mode', OLD.mode), ('workflow', OLD.workflow), ('user', OLD.user),
+           ('agent', OLD.agent), ('customer', OLD.customer),
+           ('workflow status', OLD.workflow || ' ' || OLD.status), ('user status', OLD.user || ' ' || OLD.status));
 END;
 CREATE TRIGGER executions_recounted AFTER UPDATE OF status ON executions WHEN OLD.status <> NEW.status BEGIN
-  UPDATE counters SET n = n - 1 WHERE kind = 'status' AND key = OLD.status;
-  INSERT INTO counters(kind, key, n) VALUES ('status', NEW.status, 1)
+  UPDATE counters SET n = n - 1
+  WHERE (kind, key) IN (
+    VALUES ('status', OLD.status), ('workflow status', OLD.workflow || ' ' || OLD.status),
+           ('user status', OLD.user || ' ' || OLD.status));
+  INSERT INTO counters(kind, key, n)
+  VALUES ('status', NEW.status, 1), ('workflow status', NEW.workflow || ' ' || NEW.status, 1),
+         ('user status', NEW.user || ' ' || NEW.status, 1)
   ON CONFLICT(kind, key) DO UPDATE SET n = n + 1;
 END;
 

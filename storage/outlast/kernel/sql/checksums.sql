@@ -1,6 +1,6 @@
 -- name: facts
 -- What an execution's checksum covers; the stored checksum comes first.
-SELECT crc, number, id, workflow, version, user, agent, customer, mode, trigger, client, labels, metadata, binary_path,
+SELECT crc, number, id, workflow, version, user, agent, customer, mode, visual, trigger, client, labels, metadata, binary_path,
        idempotency_key, request_hash, concurrency_key, on_conflict, priority, retry_of, rollback_of, status, epoch,
        claimed_at, claims, created_at, updated_at, started_at, ended_at, boot_id, started_boottime, parked_us,
        duration_us, cancel_requested_at, cancel_requested_by, stopping_at, supervisor_pid, supervisor_start, supervisor_boot,

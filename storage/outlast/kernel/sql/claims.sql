@@ -1,13 +1,15 @@
 -- name: free_slots
 SELECT (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max_running')
      - (SELECT count(*) FROM executions
-        WHERE ended_at IS NULL AND (status IN ('running', 'rolling_back') OR claimed_at IS NOT NULL AND status = 'pending'))
+        WHERE ended_at IS NULL AND mode = 'local-run'
+          AND (status IN ('running', 'rolling_back') OR claimed_at IS NOT NULL AND status = 'pending'))
 
 -- name: slots
 SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'max_running'
 
 -- name: waiting
-SELECT concurrency_key FROM executions WHERE number = ? AND status = 'pending' AND claimed_at IS NULL
+SELECT concurrency_key FROM executions
+WHERE number = ? AND status = 'pending' AND claimed_at IS NULL AND mode = 'local-run'
 
 -- name: first_of_key
 -- Who has a concurrency key now, or else whom it goes to next.
@@ -20,8 +22,9 @@ SELECT concurrency_key FROM executions
 WHERE concurrency_key IS NOT NULL AND ended_at IS NULL AND NOT (status = 'pending' AND claimed_at IS NULL)
 
 -- name: queue
+-- What is only recorded is run elsewhere and waits for nothing here.
 SELECT number, id, concurrency_key FROM executions
-WHERE ended_at IS NULL AND status = 'pending' AND claimed_at IS NULL
+WHERE ended_at IS NULL AND status = 'pending' AND claimed_at IS NULL AND mode = 'local-run'
 ORDER BY priority DESC, number
 
 -- name: claim

@@ -1,26 +1,3 @@
--- name: insert_user
-INSERT INTO users(name) VALUES (?) ON CONFLICT(name) DO NOTHING
--- name: user
-SELECT id FROM users WHERE name = ?
--- name: insert_agent
-INSERT INTO agents(name) VALUES (?) ON CONFLICT(name) DO NOTHING
--- name: agent
-SELECT id FROM agents WHERE name = ?
--- name: insert_customer
-INSERT INTO customers(name) VALUES (?) ON CONFLICT(name) DO NOTHING
--- name: customer
-SELECT id FROM customers WHERE name = ?
-
--- name: insert_workflow
-INSERT INTO workflows(workflow_id, created_at) VALUES (?, ?) ON CONFLICT(workflow_id) DO NOTHING
--- name: workflow
-SELECT id FROM workflows WHERE workflow_id = ?
--- name: insert_version
-INSERT INTO workflow_versions(workflow, hash, name, type, definition, source, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT(workflow, hash) DO NOTHING
--- name: version
-SELECT id FROM workflow_versions WHERE workflow = ? AND hash = ?
-
 -- name: by_idempotency_key
 SELECT number, id, request_hash FROM executions WHERE user = ? AND idempotency_key = ?
 
@@ -37,10 +14,10 @@ SELECT 1 FROM executions WHERE number = ?
 
 -- name: insert
 -- What it retries may be gone: deleted, or unknown to a restored backup.
-INSERT INTO executions(number, id, workflow, version, user, agent, customer, mode, trigger, client, labels, metadata,
+INSERT INTO executions(number, id, workflow, version, user, agent, customer, trigger, client, labels, metadata,
                        binary_path, idempotency_key, request_hash, concurrency_key, on_conflict, retry_of, status,
                        created_at, updated_at)
-SELECT :number, :id, v.workflow, v.id, :user, :agent, :customer, :mode, :trigger, :client, :labels, :metadata,
+SELECT :number, :id, v.workflow, v.id, :user, :agent, :customer, :trigger, :client, :labels, :metadata,
        :binary_path, :idempotency_key, :request_hash, :concurrency_key, :on_conflict,
        (SELECT number FROM executions WHERE number = :retry_of), 'pending', :created_at, :now
 FROM workflow_versions v WHERE v.id = :version
@@ -53,7 +30,7 @@ INSERT INTO params(execution, name, type, value, secret, crc) VALUES (?, ?, ?, ?
 INSERT INTO steps(execution, no, step_id, name, status) VALUES (?, ?, ?, ?, 'pending')
 
 -- name: for_cancel
-SELECT status, claimed_at FROM executions WHERE number = ?
+SELECT status, claimed_at, id, mode <> 'local-run' FROM executions WHERE number = ?
 
 -- name: cancel_unclaimed
 UPDATE executions SET status = 'cancelled', ended_at = max(:now, created_at), updated_at = :now, duration_us = 0,
@@ -79,7 +56,7 @@ UPDATE attempts SET status = 'lost', ended_at = :now, reason = :reason WHERE exe
 UPDATE steps SET status = 'lost', ended_at = :now, error = :reason WHERE execution = :number AND status = 'running'
 
 -- name: for_delete
-SELECT id, status FROM executions WHERE number = ?
+SELECT id, status, mode <> 'local-run' FROM executions WHERE number = ?
 
 -- name: descended
 -- Their retry_of or rollback_of becomes NULL, which their checksums cover.

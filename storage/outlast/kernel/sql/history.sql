@@ -1,13 +1,16 @@
--- name: page
--- {where} is made of the conditions in storage/history.py; the newest come first, by key.
+-- name: numbers
+-- {where} is made of the conditions in storage/history.py; the newest come first, by key. Keys alone: what is passed
+-- over on the way to a far page costs its entry in an index and nothing else.
+SELECT e.number FROM executions e WHERE {where} ORDER BY e.number DESC LIMIT :limit OFFSET :offset
+
+-- name: row
 -- LEFT: a damaged row that has nothing to be joined with must not go unnoticed.
 SELECT e.number, e.id, w.workflow_id, v.name, e.status, e.created_at, e.started_at, e.ended_at, e.duration_us,
        e.exit_code, e.reason
 FROM executions e
 LEFT JOIN workflow_versions v ON v.id = e.version
 LEFT JOIN workflows w ON w.id = e.workflow
-WHERE {where}
-ORDER BY e.number DESC LIMIT :limit OFFSET :offset
+WHERE e.number = ?
 
 -- name: count
 SELECT count(*) FROM executions e WHERE {where}
@@ -25,7 +28,7 @@ SELECT id FROM agents WHERE name = ?
 SELECT id FROM customers WHERE name = ?
 
 -- name: outcomes
--- How a workflow's latest executions went, for a listing of workflows.
+-- How a workflow's latest executions went here: what other engines took says nothing of that.
 SELECT e.status, e.duration_us FROM executions e
-WHERE e.workflow = (SELECT id FROM workflows WHERE workflow_id = ?) AND e.ended_at IS NOT NULL
+WHERE e.workflow = (SELECT id FROM workflows WHERE workflow_id = ?) AND e.ended_at IS NOT NULL AND e.mode = 'local-run'
 ORDER BY e.number DESC LIMIT ?

@@ -23,42 +23,63 @@ LEFT JOIN attempts a ON a.execution = s.execution AND a.step_no = s.no AND a.att
 WHERE s.execution = ?
 ORDER BY s.no
 
+-- name: approvals
+SELECT gate, message, decided_by_kind, status, requested_at, expires_at, on_timeout, decided_at, decided_by, channel,
+       comment
+FROM approvals WHERE execution = ? ORDER BY id
+
+-- name: artifacts
+SELECT f.type, f.name, s.step_id, f.attempt, f.location, f.sha256, f.size, f.content_type, f.metadata, f.created_at
+FROM artifacts f
+LEFT JOIN steps s ON s.execution = f.execution AND s.no = f.step_no
+WHERE f.execution = ? ORDER BY f.id
+
+-- name: results
+SELECT step_id, input, output, error FROM steps
+WHERE execution = ? AND (input IS NOT NULL OR output IS NOT NULL OR error IS NOT NULL)
+ORDER BY no
+
 -- name: params
 SELECT name, type, value, secret, crc FROM params WHERE execution = ? ORDER BY name
 
 -- name: payload
-SELECT p.plan, p.output, p.leftovers, p.crc, v.definition, v.source, COALESCE(s.late_bytes, 0)
+SELECT p.plan, p.output, p.leftovers, p.crc, v.definition, v.source, COALESCE(s.late_bytes, 0), w.workflow_id,
+       e.request_hash
 FROM payloads p
 JOIN executions e ON e.number = p.execution
 JOIN workflow_versions v ON v.id = e.version
+JOIN workflows w ON w.id = v.workflow
 LEFT JOIN log_seals s ON s.execution = p.execution
 WHERE p.execution = ?
 
 -- name: live
+-- What a supervisor of ours should look after: no records of what other engines run.
 SELECT number, id, status, claimed_at, cancel_requested_at, stopping_at, supervisor_pid, supervisor_start,
        supervisor_boot
-FROM executions WHERE ended_at IS NULL
+FROM executions WHERE ended_at IS NULL AND mode = 'local-run'
 
 -- name: live_row
 SELECT number, id, status, claimed_at, cancel_requested_at, stopping_at, supervisor_pid, supervisor_start,
        supervisor_boot
-FROM executions WHERE number = ? AND ended_at IS NULL
+FROM executions WHERE number = ? AND ended_at IS NULL AND mode = 'local-run'
 
 -- name: unsealed
 -- Settled executions whose output is still in their run directories.
-SELECT number, id FROM executions WHERE ended_at IS NOT NULL AND log_lines IS NULL ORDER BY number
+SELECT number, id FROM executions
+WHERE ended_at IS NOT NULL AND log_lines IS NULL AND mode = 'local-run'
+ORDER BY number
 
 -- name: finished
 SELECT 1 FROM executions WHERE id = ? AND log_lines IS NOT NULL
 
 -- name: live_plans
-SELECT p.plan FROM payloads p JOIN executions e ON e.number = p.execution WHERE e.ended_at IS NULL
+SELECT p.plan FROM payloads p JOIN executions e ON e.number = p.execution WHERE e.ended_at IS NULL AND e.mode = 'local-run'
 
 -- name: meta
 SELECT value FROM meta WHERE key = ?
 
 -- name: plan
-SELECT plan, output, leftovers, crc FROM payloads WHERE execution = ?
+SELECT plan, output, leftovers, crc FROM payloads WHERE execution = ? AND plan IS NOT NULL
 
 -- name: output_problem
 -- Told by the event of the end, which is called like the status.

@@ -3,7 +3,7 @@ SELECT e.number, e.status, e.epoch, e.claimed_at, e.cancel_requested_by, e.stopp
        e.parked_us, (SELECT COALESCE(a.pid_boot, e.boot_id) FROM attempts a WHERE a.execution = e.number LIMIT 1),
        p.plan, p.output, p.leftovers, p.crc
 FROM executions e JOIN payloads p ON p.execution = e.number
-WHERE e.id = ?
+WHERE e.id = ? AND e.mode = 'local-run'
 
 -- name: begin
 -- Compare and swap: of two supervisors that saw the same epoch, one starts the child.
@@ -16,7 +16,7 @@ WHERE number = :number AND status = 'pending' AND claimed_at IS NOT NULL AND epo
 UPDATE executions SET epoch = epoch + 1, stopping_at = CASE WHEN stopping_at IS NULL THEN NULL ELSE :now END,
        supervisor_pid = :pid, supervisor_start = :pid_start,
        supervisor_boot = :pid_boot, updated_at = :now
-WHERE number = :number AND status IN ('running', 'rolling_back') AND epoch = :epoch
+WHERE number = :number AND status IN ('running', 'rolling_back') AND epoch = :epoch AND mode = 'local-run'
 
 -- name: start_step
 UPDATE steps SET status = 'running', attempt = :attempt, started_at = COALESCE(started_at, :now)

@@ -190,7 +190,7 @@ class LogReader:
         seal = self._seal()
         if self._directory is None or seal.log_lines is not None:
             self.close()
-            return View(self._blocks, seal.lines, None, seal.settled)
+            return View(self._blocks, seal.lines, None, seal.settled or seal.log_lines is not None)
         if self._spools is not None and self._spools.first > seal.lines + 1:
             self.close()  # an older store was put back: blocks that were there are not
         if self._spools is None:

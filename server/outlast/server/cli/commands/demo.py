@@ -9,6 +9,7 @@ from outlast.definitions.model import WorkflowDefinition
 from outlast.definitions.parameters import parse_cli_params
 from outlast.kernel.errors import Conflict, InvalidInput
 from outlast.kernel.plan import Json
+from outlast.kernel.record import MODE
 from outlast.server.cli.demos import Placed, place
 from outlast.server.cli.session import Session, json_option, pass_session, reachable
 
@@ -33,16 +34,39 @@ SCAN_SECONDS = 5.0
     help="With --run: which one.",
 )
 @click.option("-p", "--param", "words", multiple=True, metavar="NAME=VALUE", help="With --run: a parameter.")
+@click.option(
+    "--history",
+    "with_history",
+    is_flag=True,
+    help="Instead, add three records to the history: one completed, one failed, one running.",
+)
+@click.option("--remove", is_flag=True, help="With --history: take exactly these out again.")
 @json_option
 @pass_session
 @click.pass_context
-def demo(ctx: click.Context, session: Session, then_run: bool, workflow_id: str, words: tuple[str, ...]) -> None:
+def demo(
+    ctx: click.Context,
+    session: Session,
+    then_run: bool,
+    workflow_id: str,
+    words: tuple[str, ...],
+    with_history: bool,
+    remove: bool,
+) -> None:
     """Put a few workflows into the home: wheel, line-count, disk-report and slow-count.
 
-    Files that you have changed stay as they are.
+    Files that you have changed stay as they are. With --history nothing runs: what is added are records of what
+    another engine might have run, with steps and artifacts.
     """
     if words and not then_run:
         raise click.UsageError("-p is for --run.", ctx)
+    if remove and not with_history:
+        raise click.UsageError("--remove is for --history.", ctx)
+    if with_history and then_run:
+        raise click.UsageError("--history and --run exclude each other.", ctx)
+    if with_history:
+        tell_history(session, remove=remove)
+        return
     settings, screen = session.settings, session.screen
     with reachable(settings.home):
         settings.home.create()
@@ -63,6 +87,40 @@ def demo(ctx: click.Context, session: Session, then_run: bool, workflow_id: str,
         )
     if not session.as_json:
         screen.line("next: outlast run --wait disk-report | outlast run slow-count | outlast workflows list")
+
+
+def tell_history(session: Session, *, remove: bool) -> None:
+    """Add the demo's records or remove them, and say what became of each."""
+    # Only here: the store is not needed for the rest.
+    from outlast.server.cli import seeding
+
+    with session.observer() as observer:
+        seeded = observer.call(seeding.remove if remove else seeding.seed, observer.it)
+    changed, unchanged = ("removed", "not there") if remove else ("added", "already there")
+    screen = session.screen
+    if session.as_json:
+        screen.json(
+            {
+                "executions": [
+                    {
+                        "handle_id": one.handle_id,
+                        "number": one.number,
+                        "workflow_id": one.workflow_id,
+                        "result": changed if one.changed else unchanged,
+                    }
+                    for one in seeded
+                ]
+            }
+        )
+        return
+    for one in seeded:
+        number = "" if one.number is None else f" #{one.number}"
+        screen.line(f"{changed if one.changed else unchanged}:{number} {one.workflow_id}")
+    if remove:
+        screen.line("next: outlast demo --history")
+    else:
+        screen.line(f"next: outlast history --mode {MODE} | outlast show {seeded[0].number}")
+        screen.line("to remove them: outlast demo --history --remove")
 
 
 def show_it(session: Session, workflow_id: str, words: tuple[str, ...]) -> int:

@@ -4,12 +4,14 @@ import click
 
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.status import ExecutionStatus
-from outlast.server.cli.listing import print_page
+from outlast.server.cli.listing import Leaf, print_page
 from outlast.server.cli.session import Session, json_option, pass_session
 from outlast.server.cli.wording import now, parse_moment
-from outlast.storage.history import MAX_LIMIT, Filter
+from outlast.storage.history import MAX_LIMIT, PAGE_SIZE, Filter, offset_of
 from outlast.storage.records import Page
 from outlast.tools.views import history_view
+
+USUAL_LIMIT = 20
 
 
 @click.command(short_help="List executions, newest first.")
@@ -19,7 +21,12 @@ from outlast.tools.views import history_view
 @click.option("--agent", help="Of this agent.")
 @click.option("--customer", help="Of this customer.")
 @click.option("--label", metavar="NAME=VALUE", help="With this label.")
-@click.option("--mode", help="Of this mode.")
+@click.option(
+    "--mode",
+    type=click.Choice(["local-run", "cloud-run"]),
+    help="Run by Outlast itself (local-run) or recorded, run elsewhere (cloud-run).",
+)
+@click.option("--visual-only", is_flag=True, help="Only those with a recording of the screen.")
 @click.option("--active/--over", default=None, help="Only what is not over yet, or only what is.")
 @click.option(
     "--since",
@@ -27,12 +34,20 @@ from outlast.tools.views import history_view
     help="Created then or later: 2026-11-20, 2026-11-20T14:02, or 3h for 3 hours ago.",
 )
 @click.option("--until", metavar="TIME", help="Created before.")
-@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True, help="How many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MAX_LIMIT),
+    help=f"How many; {PAGE_SIZE} with --user or --workflow, else {USUAL_LIMIT}.",
+)
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="How many to pass over.")
 @click.option("--cursor", help="Go on where the page that named this cursor ended.")
+@click.option("--page", type=click.IntRange(min=1), help="The page with this number, the first is 1.")
+@click.option("--page-size", type=click.IntRange(1, MAX_LIMIT), help=f"How many on a page; {PAGE_SIZE} by default.")
 @json_option
 @pass_session
+@click.pass_context
 def history(
+    ctx: click.Context,
     session: Session,
     workflow_id: str | None,
     status: str | None,
@@ -44,11 +59,26 @@ def history(
     active: bool | None,
     since: str | None,
     until: str | None,
-    limit: int,
+    visual_only: bool,
+    limit: int | None,
     offset: int,
     cursor: str | None,
+    page: int | None,
+    page_size: int | None,
 ) -> None:
-    """List executions of every session, newest first."""
+    """List executions of every session, newest first. Everything that is given must hold.
+
+    Go on with --cursor (nothing comes twice while new ones start), or leaf with --page.
+    """
+    by_page = page is not None or page_size is not None
+    if by_page and (limit is not None or offset or cursor is not None):
+        raise click.UsageError("--page and --page-size stand for themselves, without --limit, --offset, --cursor.", ctx)
+    if by_page:
+        leaf = Leaf(page or 1, page_size or PAGE_SIZE)
+        limit, offset = leaf.size, offset_of(*leaf)
+    else:
+        leaf = None
+        limit = limit or (PAGE_SIZE if user is not None or workflow_id is not None else USUAL_LIMIT)
     at = now()
     wanted = Filter(
         workflow_id=workflow_id,
@@ -57,6 +87,7 @@ def history(
         agent=agent,
         customer=customer,
         mode=mode,
+        visual_only=visual_only,
         label=None if label is None else label_of(label),
         active=active,
         since=None if since is None else parse_moment("--since", since, at),
@@ -67,15 +98,16 @@ def history(
         return observer.call(lambda: observer.it.history(wanted, limit=limit, offset=offset, cursor=cursor))
 
     with session.observer() as observer:
-        page = look()
-        if any(row.ended_at is None for row in page.executions):
+        found = look()
+        if any(row.ended_at is None for row in found.executions):
             # What lost its supervisor gets another one, so that the next look tells the truth.
             observer.call(observer.it.reconcile)
-            page = look()
+            found = look()
     if session.as_json:
-        session.screen.json(history_view(page, limit, offset))
+        view = history_view(found, limit, offset)
+        session.screen.json(view if leaf is None else view | {"page": leaf.number, "page_size": leaf.size})
     else:
-        print_page(session.screen, page, at)
+        print_page(session.screen, found, at, leaf)
 
 
 def label_of(text: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from outlast.server.cli.session import Opened, Session, json_option, pass_sessio
 from outlast.server.cli.tidying import tidy
 from outlast.server.cli.wording import counted, full_moment, now
 from outlast.storage.logs.reader import LogCount
-from outlast.storage.records import Details, Execution
+from outlast.storage.records import Approval, Artifact, Details, Execution
 from outlast.tools.expectations import Expectation, expectation
 from outlast.tools.progress_views import progress_line, tree_lines
 from outlast.tools.readable import visible
@@ -48,7 +48,7 @@ def show(session: Session, handle: str) -> None:
 
 def expected_of(observer: Opened[Observer], execution: Execution) -> Expectation | None:
     """What this workflow's executions usually do, while that says something about this one."""
-    if execution.status is not ExecutionStatus.RUNNING:
+    if execution.status is not ExecutionStatus.RUNNING or execution.recorded:
         return None
     return expectation(observer.call(observer.it.outcomes, execution.workflow_id))
 
@@ -68,9 +68,8 @@ def describe(
     for label, value in facts(execution, details, count):
         screen.line(f"{screen.dim(label.ljust(LABEL_WIDTH))} {value}")
     if len(execution.steps) > 1:
-        for step in execution.steps:
-            error = "" if step.error is None else f" · {visible(step.error)}"
-            screen.line(f"  {screen.status(step.status.value, step_words(step, at))}{error}")
+        for line in steps_lines(screen, execution, details, at):
+            screen.line(line)
     if tracked is not None and (line := progress_line(tracked)) is not None:
         screen.line(line)
         for told in tree_lines(tracked.progress, over=execution.settled is not None):
@@ -78,15 +77,31 @@ def describe(
     screen.line(f"next: {' | '.join(useful(execution, count))}")
 
 
+def steps_lines(screen: Screen, execution: Execution, details: Details, at: int) -> Iterator[str]:
+    """Each step with what went into it and came out of it."""
+    results = {result.id: result for result in details.results}
+    for step in execution.steps:
+        error = "" if step.error is None else f" · {visible(step.error)}"
+        yield f"  {screen.status(step.status.value, step_words(step, at))}{error}"
+        if (result := results.get(step.id)) is not None:
+            for label, value in (("input", result.input), ("output", result.output)):
+                if value is not None:
+                    yield f"    {screen.dim(label.ljust(LABEL_WIDTH - 2))} {shown(value)}"
+
+
 def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[tuple[str, str]]:
     """What is known, as labels and texts; what is not there is left out."""
-    plan = decode_plan(details.plan)
     settled = execution.settled
     yield "handle", execution.id
-    yield "workflow", f"{visible(execution.workflow_name)}, version {execution.version[:12]}"
+    kind = "" if execution.workflow_type is None else f" ({visible(execution.workflow_type)})"
+    yield "workflow", f"{visible(execution.workflow_name)}{kind}, version {execution.version[:12]}"
+    if execution.recorded:
+        yield "recorded", f"{full_moment(execution.updated_at)}; another engine runs it ({execution.mode})"
     if details.source is not None:
         yield "defined in", visible(details.source)
     yield "created", f"{full_moment(execution.created_at)} by {visible(execution.user)} ({execution.trigger})"
+    if not execution.recorded:
+        yield "updated", full_moment(execution.updated_at)
     if (began := started_at(execution)) is not None:
         yield "started", full_moment(began)
     if settled is not None:
@@ -95,11 +110,15 @@ def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[t
             yield "exit code", str(settled.exit_code)
         if settled.signal is not None:
             yield "signal", str(settled.signal) if settled.signal_certain else f"{settled.signal} (likely)"
-    yield program(plan.steps[0].argv)
-    yield "directory", visible(plan.steps[0].cwd)
+    if details.plan is not None:
+        first = decode_plan(details.plan).steps[0]
+        yield program(first.argv)
+        yield "directory", visible(first.cwd)
     params = {param.name: SECRET if param.secret else param.value for param in details.params}
+    types = {param.name: param.type for param in details.params}
     for label, value in (
         ("parameters", params),
+        ("… types", ", ".join(f"{name} {kind}" for name, kind in types.items())),
         ("labels", execution.labels),
         ("agent", execution.agent),
         ("customer", execution.customer),
@@ -113,8 +132,14 @@ def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[t
         yield "output", f"ignored: {visible(details.output_problem)}"
     if details.leftovers:
         yield "leftovers", visible(leftovers_words(details.leftovers))
+    for artifact in details.artifacts:
+        yield "artifact", artifact_words(artifact)
+    for gate in execution.approvals:
+        yield "approval", approval_words(execution, gate)
     if execution.retry_of is not None:
         yield "retry of", f"#{execution.retry_of}"
+    if execution.recorded:
+        return  # its log stays where it runs
     lines = counted(count.lines, "line") + ("" if count.final else " so far")
     late = f"; {details.late_bytes:,} bytes came after its end and were not kept" if details.late_bytes else ""
     yield "log", lines + late
@@ -128,13 +153,25 @@ def program(argv: list[str]) -> tuple[str, str]:
     return "command", shown(list[Json](argv))
 
 
+def artifact_words(artifact: Artifact) -> str:
+    size = None if artifact.size is None else f"{artifact.size:,} bytes"
+    words = [f"{artifact.type} {artifact.name}", artifact.content_type, size, artifact.location]
+    return visible(" · ".join(word for word in words if word))
+
+
+def approval_words(execution: Execution, gate: Approval) -> str:
+    by = "" if gate.decided_by is None else f" by {gate.decided_by}"
+    comment = "" if gate.comment is None else f" ({gate.comment})"
+    return visible(f"{execution.number}/{gate.gate} · {gate.status}{by}{comment} · {gate.message}")
+
+
 def shown(value: Json) -> str:
     return visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def useful(execution: Execution, count: LogCount) -> Iterator[str]:
     number = execution.number
-    if execution.settled is None:
+    if execution.settled is None and not execution.recorded:
         yield f"outlast logs -f {number}"
         yield f"outlast cancel {number}"
     else:
