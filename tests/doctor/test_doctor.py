@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from outlast.kernel.home import Home
+from outlast.kernel.locks import StoreLock
 from outlast.server.cli.root import outlast
+from outlast.storage import examining
 
 SECONDS = 60
 
@@ -112,6 +114,17 @@ def test_a_database_of_a_newer_outlast_is_found(home: Home) -> None:
     connection.close()
     code, found = examined()
     assert (code, "outlast_was_upgraded" in found["database"]["message"]) == (1, True)
+
+
+def test_a_store_that_somebody_holds_is_found_after_a_bounded_time(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("history").exit_code == 0
+    monkeypatch.setattr(examining, "LOCK_SECONDS", 0.1)
+    lock = StoreLock(home.store_lock)
+    with lock.held(SECONDS):
+        code, found = examined()
+    lock.close()
+    assert (code, found["database"]["level"]) == (1, "problem")
+    assert found["database"]["message"].startswith("store_busy: ")
 
 
 def test_an_execution_without_its_supervisor_is_told_and_not_taken_up(home: Home) -> None:

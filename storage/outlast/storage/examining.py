@@ -44,25 +44,36 @@ def examine(home: Home, *, seconds: float, now: int) -> Examined:
     Raises the StoreErrors of kernel.errors. Only the sizes and the schema are told of a database with another schema
     than this code's.
     """
-    database = Database(home)
+    database = Database(home, lock_timeout=LOCK_SECONDS)
     path = Path(home.database)
     # Before it is opened: closing it last empties the WAL.
     size, wal = size_of(path), size_of(path.with_name(path.name + "-wal"))
     try:
-        with translated(home.database), database.lock.held(LOCK_SECONDS):
-            connection = sqlite3.connect(f"file:{quoted(home.database)}?mode=rw", uri=True, isolation_level=None)
+        connection = opened(database)
         try:
             with translated(home.database):
                 return looked(connection, home, size, wal, seconds, now)
         finally:
-            with database.lock.held(LOCK_SECONDS):
-                connection.close()
+            database.close(connection)
     finally:
         database.lock.close()
 
 
+def opened(database: Database) -> sqlite3.Connection:
+    """A connection that can write nothing; there is a database, and it stays on its schema."""
+    path = database.home.database
+    with translated(path), database.lock.held(database.lock_timeout):
+        connection = sqlite3.connect(f"file:{quoted(path)}?mode=rw", uri=True, isolation_level=None)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            schema_version(connection)  # only now SQLite opens the files, which has to happen under the lock
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 def looked(connection: sqlite3.Connection, home: Home, size: int, wal: int, seconds: float, now: int) -> Examined:
-    connection.execute("PRAGMA query_only = ON")
     schema = schema_version(connection)
     if schema != SCHEMA_VERSION:
         return Examined(schema, size, wal, (), False, 0, 0, ())
