@@ -169,6 +169,7 @@ def test_a_record_takes_no_slot_and_no_place_in_the_queue(hands: Hands) -> None:
     hands.begin(own.number)
     assert hands.settle(own.number) == []
     assert claims.next_in_queue(hands.connection) == []
+    assert claims.why_waiting(hands.connection, [1, 2]) == {}
 
 
 def test_nothing_looks_after_a_record(hands: Hands) -> None:
