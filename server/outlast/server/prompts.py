@@ -1,6 +1,6 @@
 """Questions that people ask again and again, ready to be sent; and what completes their arguments."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import MCPServer
@@ -57,7 +57,7 @@ def report_on_period(
     )
 
 
-async def complete(context: ServerRequestContext[Opening, Any], params: CompleteRequestParams) -> CompleteResult:
+async def complete(context: ServerRequestContext[Opening, object], params: CompleteRequestParams) -> CompleteResult:
     """Handles of recent executions, or ids of workflows, that begin with what was typed."""
     name, typed = params.argument.name, params.argument.value
     about_workflows = name == "workflow_id" or getattr(params.ref, "uri", "").startswith("workflow:")

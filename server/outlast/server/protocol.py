@@ -7,7 +7,7 @@
 the end: stdio.py, serving.py. Pages of lists: resources.py.)
 """
 
-from typing import Any, cast
+from typing import cast
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
@@ -39,7 +39,7 @@ from outlast.server.opening import Opening
 from outlast.server.watching import Watcher
 
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
-Request = ServerRequestContext[Opening, Any]
+Request = ServerRequestContext[Opening, object]
 
 
 def lowlevel(server: MCPServer[Opening]) -> Server[Opening]:
@@ -89,9 +89,7 @@ class Listening(ListenHandler):
         super().__init__(bus)
         self._watcher = watcher
 
-    async def __call__(
-        self, ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
-    ) -> SubscriptionsListenResult:
+    async def __call__(self, ctx: Request, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         with self._watcher.watching(params.notifications.resource_subscriptions or ()):
             return await super().__call__(ctx, params)
 

@@ -1,7 +1,7 @@
 """What people can attach to a chat: executions, their logs, workflows. The same text that the tools answer."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio.to_thread
 from mcp.server.context import ServerRequestContext
@@ -114,7 +114,7 @@ async def answered(context: Reading, look: Callable[[Runtime], Awaitable[str]]) 
 
 
 async def list_resources(
-    context: ServerRequestContext[Opening, Any], params: PaginatedRequestParams | None
+    context: ServerRequestContext[Opening, object], params: PaginatedRequestParams | None
 ) -> ListResourcesResult:
     """Executions, newest first, a page at a time; in front of the first page the workflows."""
     cursor = None if params is None else params.cursor
