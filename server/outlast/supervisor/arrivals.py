@@ -4,6 +4,7 @@ import os
 
 from outlast.kernel.clock import Clock
 from outlast.kernel.marks import CLOSE, Mark, MarkWriter, Spool
+from outlast.supervisor.files import open_regular
 from outlast.supervisor.libc import new_inotify, start_writeback
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop, Timer
@@ -24,11 +25,16 @@ class Growing:
     def __init__(self, spool: Spool, path: str) -> None:
         self.spool = spool.pack()
         self.path = path
-        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.fd = open_regular(path, links=False)
+        """None where an earlier supervisor's child has put something else there: nothing can be read from it."""
         self.written_back = 0
 
     def size(self) -> int:
-        return os.fstat(self.fd).st_size
+        return 0 if self.fd is None else os.fstat(self.fd).st_size
+
+    def close(self) -> None:
+        if self.fd is not None:
+            os.close(self.fd)
 
 
 class Arrivals:
@@ -63,7 +69,7 @@ class Arrivals:
             growing = self._spools[-1]
             offset = max(growing.size(), self._marks.end(growing.spool))
             self._marks.append(Mark(growing.spool, offset, self._clock.now(), CLOSE))
-            os.close(growing.fd)
+            growing.close()
             self._spools.pop()
         self._marks.sync()
 
@@ -100,7 +106,8 @@ class Arrivals:
             for growing in self._spools:
                 if self._inotify is None:
                     return False
-                self._inotify.watch_once(growing.path)
+                if growing.fd is not None:
+                    self._inotify.watch_once(growing.path)
         except OSError as error:
             # The user's limit of watches is reached, or the child has removed its spool.
             log(f"watching: {error}")
@@ -112,7 +119,7 @@ class Arrivals:
         if size <= self._marks.end(growing.spool):
             return False
         self._marks.append(Mark(growing.spool, size, self._clock.now()))
-        if size - growing.written_back >= WRITEBACK:
+        if growing.fd is not None and size - growing.written_back >= WRITEBACK:
             start_writeback(growing.fd, growing.written_back, size - growing.written_back)
             growing.written_back = size
         return True

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from sqlite3 import Connection
@@ -139,9 +140,8 @@ class Sealer:
             directory = Path(self._directory.attempt(step.id, 0).path).parent
             for attempt in directory.iterdir() if directory.is_dir() else ():
                 for stream in streams if attempt.name.isdecimal() else ():
-                    path = attempt / STREAM_FILES[stream]
-                    if path.is_file():
-                        yield Spool(step_no, int(attempt.name), stream), path.stat().st_size
+                    if (size := size_of(attempt / STREAM_FILES[stream])) is not None:
+                        yield Spool(step_no, int(attempt.name), stream), size
 
     def _result(self, *, finished: bool = False, unclosed: tuple[Spool, ...] = ()) -> Sealed:
         return Sealed(self._lines, self._blocks, finished, unclosed)
@@ -175,6 +175,15 @@ class Sealer:
         self._blocks += len(blocks)
         self._seen = moved
         return True
+
+
+def size_of(path: Path) -> int | None:
+    """Bytes of a spool; None where it is missing or its child has put something else there."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def remove_run_directory(run_directory: RunDirectory) -> bool:

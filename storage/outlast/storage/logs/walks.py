@@ -13,7 +13,9 @@ The rules of numbering:
 So numbers depend on marks and bytes alone, never on who reads when or in what portions: they never change.
 """
 
+import errno
 import os
+import stat
 from collections import OrderedDict
 from types import TracebackType
 
@@ -28,6 +30,8 @@ MAX_LINE = 1 << 20
 CHUNK = 1 << 17
 """Bytes of one read while looking for the end of a long line, and of marks."""
 OPEN_SPOOLS = 16
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO)
+"""What opening says where there is no file, or a link, or a socket."""
 
 
 class SpoolFiles:
@@ -46,7 +50,7 @@ class SpoolFiles:
         self._synced: dict[int, int] = {}
         self._marks_synced = 0
         self.missing = False
-        """A spool was asked for whose file is not there: lost, or the run directory is being removed."""
+        """A spool was asked for whose file is not there: lost, replaced, or the run directory is being removed."""
 
     def read_marks(self, position: int) -> bytes:
         return os.pread(self._marks, CHUNK, position)
@@ -87,9 +91,8 @@ class SpoolFiles:
             self.missing = True
             return None
         path = self._directory.attempt(self._steps[step - 1], attempt).spool(stream)
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        fd = open_spool(path)
+        if fd is None:
             self.missing = True
             return None
         self._open[spool] = fd
@@ -110,6 +113,21 @@ class SpoolFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_spool(path: str) -> int | None:
+    """A descriptor to read a spool with. None where it is missing, or where its child has put something else there:
+    a FIFO would be waited for, a link would show another file's lines."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
 
 
 class Walk:
