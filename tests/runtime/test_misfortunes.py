@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -296,18 +296,22 @@ async def test_a_child_that_replaces_a_spool_harms_no_log(
         assert await text_of(await runtime.get(number)) == ["one", "two"]
 
 
-async def test_a_link_in_the_place_of_a_spool_leads_no_cancel_to_others(
-    runtime: Runtime, run: Run, tmp_path: Path
-) -> None:
-    ready, held = tmp_path / "ready", tmp_path / "held"
-    with held.open("w") as file:
-        bystander = subprocess.Popen(["sleep", "300"], stdout=file)
-    try:
-        started = await run("sh", "-c", f'ln -sf {held} "$OUTLAST_EVENTS"; touch {ready}; sleep 300')
-        await until(ready.exists)
-        await runtime.cancel(started.execution.number, "a test")
-        assert (await runtime.wait(started.execution.number, BOUND)).status == "cancelled"
-        assert bystander.poll() is None
-    finally:
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """A file, and a process that has nothing to do with any execution and holds it open for writing."""
+    path = tmp_path / "held"
+    with path.open("w") as file, subprocess.Popen(["sleep", "300"], stdout=file) as bystander:
+        yield path, bystander
         bystander.kill()
-        bystander.wait()
+
+
+async def test_a_link_in_the_place_of_a_spool_leads_no_cancel_to_others(
+    runtime: Runtime, run: Run, tmp_path: Path, held: tuple[Path, subprocess.Popen[bytes]]
+) -> None:
+    path, bystander = held
+    ready = tmp_path / "ready"
+    started = await run("sh", "-c", f'ln -sf {path} "$OUTLAST_EVENTS"; touch {ready}; sleep 300')
+    await until(ready.exists)
+    await runtime.cancel(started.execution.number, "a test")
+    assert (await runtime.wait(started.execution.number, BOUND)).status == "cancelled"
+    assert bystander.poll() is None

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 LONGEST_LINE = 2000
 """Characters shown of one line."""
+LONGEST_REASON = 600
+"""Characters of a reason."""
 LONGEST_LOOK = 16 * 1024
 """Bytes of a line that are looked at for that. What takes the interpreter long keeps every other reply waiting."""
 MOST_STATES = 100
@@ -44,6 +46,12 @@ def visible(text: str) -> str:
         return text
     text = "".join(c if c.isprintable() or c == "\t" else escaped(c) for c in text)
     return UNSEEN.sub(lambda match: escaped(match[0]), text)
+
+
+def reason_text(text: str) -> str:
+    """The reason of an end as one line of at most LONGEST_REASON characters; older rows may hold far longer ones."""
+    seen = visible(text[: LONGEST_REASON + 1])
+    return seen if len(seen) <= LONGEST_REASON else seen[: LONGEST_REASON - 1] + "…"
 
 
 def visible_lines(text: str) -> str:

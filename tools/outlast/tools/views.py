@@ -10,7 +10,7 @@ from outlast.kernel.plan import Json
 from outlast.kernel.states import Parked, Running, Settled
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Details, Execution, Page, Step, Summary
-from outlast.tools.readable import visible
+from outlast.tools.readable import reason_text
 
 View = dict[str, Json]
 
@@ -94,7 +94,7 @@ def step_view(step: Step) -> View:
         "exit_code": step.exit_code,
         "start_time": time_text(step.started_at),
         "end_time": time_text(step.ended_at),
-        "error": None if step.error is None else visible(step.error),
+        "error": None if step.error is None else reason_text(step.error),
     }
 
 
@@ -128,7 +128,7 @@ def summary_view(summary: Summary) -> View:
         "workflow_id": summary.workflow_id,
         "workflow_name": summary.workflow_name,
         "status": summary.status.value,
-        "reason": None if summary.reason is None else visible(summary.reason),
+        "reason": None if summary.reason is None else reason_text(summary.reason),
         "start_time": time_text(summary.started_at),
         "end_time": time_text(summary.ended_at),
         "duration_seconds": seconds(summary.duration_us),
@@ -151,4 +151,4 @@ def history_view(page: Page, limit: int, offset: int) -> View:
 
 
 def reason(execution: Execution) -> str | None:
-    return None if execution.settled is None else visible(execution.settled.reason)
+    return None if execution.settled is None else reason_text(execution.settled.reason)

@@ -15,7 +15,7 @@ from outlast.server.cli.wording import counted, full_moment, now
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Details, Execution
 from outlast.tools.expectations import Expectation, expectation
-from outlast.tools.readable import visible
+from outlast.tools.readable import reason_text, visible
 from outlast.tools.texts import expected_end, state_words, step_words
 from outlast.tools.views import SECRET, details_view, started_at, status_view
 
@@ -64,7 +64,7 @@ def describe(
         screen.line(f"{screen.dim(label.ljust(LABEL_WIDTH))} {value}")
     if len(execution.steps) > 1:
         for step in execution.steps:
-            error = "" if step.error is None else f" · {visible(step.error)}"
+            error = "" if step.error is None else f" · {reason_text(step.error)}"
             screen.line(f"  {screen.status(step.status.value, step_words(step, at))}{error}")
     screen.line(f"next: {' | '.join(useful(execution, count))}")
 
