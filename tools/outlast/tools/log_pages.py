@@ -9,7 +9,7 @@ from typing import NamedTuple
 from outlast.definitions.values import show
 from outlast.kernel.marks import MERGED, STREAM_NAMES
 from outlast.runtime.logbooks import EVERYTHING, LogPage, LogQuery
-from outlast.storage.logs.lines import Entry, Line
+from outlast.storage.logs.lines import Entry, Line, joined_gaps
 from outlast.storage.records import Execution
 from outlast.tools.log_views import gap_text, gap_view, line_view
 from outlast.tools.readable import shown
@@ -39,8 +39,9 @@ class LogReply:
 
     def build(self) -> tuple[str, View]:
         """The reply as text and as structured content."""
-        rows = self._rows()
-        omitted = len(self.page.entries) - len(rows)
+        entries = joined_gaps(self.page.entries)
+        rows = self._rows(entries)
+        omitted = len(entries) - len(rows)
         older = self._older(rows, omitted)
         newer = self._newer(rows, omitted)
         view: View = {
@@ -67,9 +68,9 @@ class LogReply:
     def _forward(self) -> bool:
         return self.query.after is not None
 
-    def _rows(self) -> list[Row]:
+    def _rows(self, entries: list[Entry]) -> list[Row]:
         """What fits: from the oldest on when reading forward, else from the newest back."""
-        entries = self.page.entries if self._forward else self.page.entries[::-1]
+        entries = entries if self._forward else entries[::-1]
         dated = len({day_of(entry) for entry in entries if isinstance(entry, Line)}) > 1
         rows: list[Row] = []
         room = self.most - ROOM

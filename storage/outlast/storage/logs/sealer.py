@@ -125,7 +125,7 @@ class Sealer:
         unclosed: list[Spool] = []
         for spool, size in self._spools():
             if (packed := spool.pack()) in marks.closed:
-                late_bytes += max(0, size - marks.last[packed])
+                late_bytes += max(0, marks.begins.get(packed, 0) + size - marks.last[packed])
             elif size:
                 unclosed.append(spool)
         if unclosed:
@@ -147,7 +147,8 @@ class Sealer:
         return Sealed(self._lines, self._blocks, finished, unclosed)
 
     def _seal(self, files: SpoolFiles) -> bool:
-        """Store all blocks that are due. False where another sealer was faster."""
+        """Store all blocks that are due. False where it is not the time: another sealer was faster, or a spool is
+        shorter than its marks say and its supervisor has not noted yet that it was emptied."""
         seen = self._seen
         walk = Walk(files, decode_position(seen.lines, seen.position) if seen.position else Position())
         builder = BlockBuilder(walk, self._masks)
@@ -167,6 +168,8 @@ class Sealer:
     def _store(self, files: SpoolFiles, blocks: list[seals.Block], position: Position) -> bool:
         # After a power cut the files must still reach as far as the store says they were read.
         files.sync(position.marks)
+        if not self._seen.settled and any(files.end(spool) < marked for spool, marked, _ in position.spools):
+            return False
         seen, text = self._seen, position.encode()
         moved = self._write(lambda connection: seals.append(connection, self._number, seen, blocks, text))
         if moved is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from outlast.kernel.errors import StoreDamaged
 from outlast.storage.logs.filters import Sieve
-from outlast.storage.logs.lines import GAP, WHOLE, Entry, LogGap, Piece
+from outlast.storage.logs.lines import WHOLE, Entry, LogGap, Piece
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.spools import SpoolLog
 from outlast.storage.logs.stretches import Stretch
@@ -22,7 +22,7 @@ class Window(NamedTuple):
     @property
     def size(self) -> int:
         """Entries: a gap is one, however many lines it stands for."""
-        return 1 if isinstance(self.source, LogGap) or self.source.kind == GAP else self.high - self.low + 1
+        return 1 if isinstance(self.source, LogGap) or self.source.hidden else self.high - self.low + 1
 
     def entries(self) -> list[Entry]:
         if isinstance(self.source, LogGap):
@@ -31,7 +31,7 @@ class Window(NamedTuple):
 
     def gaps(self) -> list[LogGap]:
         """What of it cannot be looked at."""
-        hidden = isinstance(self.source, LogGap) or self.source.kind == GAP
+        hidden = isinstance(self.source, LogGap) or self.source.hidden
         return [entry for entry in self.entries() if isinstance(entry, LogGap)] if hidden else []
 
     def first(self, count: int) -> "Window":
