@@ -71,6 +71,8 @@ class Execution:
         self.now = START
         self.origins: dict[Spool, int] = {}
         """Where the lines of a spool begin anew: the last gap."""
+        self.starts: dict[Spool, int] = {}
+        """Where a line of a spool begins, before its last mark."""
         self.before: dict[Spool, bytes] = {}
         """What was printed to a spool before it was emptied."""
         self.gone: list[tuple[int, int, int]] = []
@@ -121,13 +123,16 @@ class Execution:
             self.origins[spool] = end
 
     def line_ends(self, spool: Spool, behind: int, *, last: bool = False) -> int:
-        """How many lines end behind an offset of the spool. `last`: an unfinished one at its end counts too."""
-        data, start, count = self.content(spool), self.origins.get(spool, 0), 0
+        """How many lines end behind an offset of the spool, which never goes back. `last`: an unfinished one at its
+        end counts too."""
+        data, start, count = self.content(spool), max(self.origins.get(spool, 0), self.starts.get(spool, 0)), 0
         while start < len(data):
             newline = data.find(b"\n", start, start + walks.MAX_LINE)
             if newline < 0 and len(data) - start < walks.MAX_LINE:
                 return count + last
             start = newline + 1 if newline >= 0 else start + walks.MAX_LINE
+            if start <= behind:
+                self.starts[spool] = start
             count += start > behind
         return count
 

@@ -87,6 +87,11 @@ class Piece(NamedTuple):
         return self if data is self.data else self._replace(data=data)
 
 
+def size_of(entries: Iterable[Entry]) -> int:
+    """Bytes of the lines."""
+    return sum(len(entry.data) for entry in entries if isinstance(entry, Line))
+
+
 def joined_gaps(entries: Iterable[Entry]) -> list[Entry]:
     """The entries with neighbouring gaps of one reason as one."""
     result: list[Entry] = []
