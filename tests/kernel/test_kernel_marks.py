@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.kernel.marks import CLOSE, GAP, MARK, RECORD, STDERR, STDOUT, Mark, MarkReader, MarkWriter, Spool
+from outlast.kernel.marks import CLOSE, EMPTIED, GAP, MARK, RECORD, STDERR, STDOUT, Mark, MarkReader, MarkWriter, Spool
 from stored import START, processes
 
 OUT, ERR = Spool(1, 1, STDOUT).pack(), Spool(1, 1, STDERR).pack()
@@ -19,8 +19,8 @@ MARKS = st.builds(
     spool=st.sampled_from([OUT, ERR]),
     offset=st.integers(0, 40),
     at=st.integers(START, START + 1000),
-    kind=st.sampled_from([MARK, MARK, MARK, CLOSE, GAP]),
-    dropped=st.integers(0, (1 << 56) - 1),
+    kind=st.sampled_from([MARK, MARK, MARK, CLOSE, GAP, EMPTIED]),
+    lines=st.integers(0, (1 << 56) - 1),
 )
 
 
@@ -82,7 +82,7 @@ def test_neither_offsets_nor_times_go_back_and_nothing_follows_a_close(marks: li
         assert all(mark.kind != CLOSE for mark in own[:-1])
         ends = [0, *(mark.offset for mark in own)]
         assert all(
-            after > before or (after == before and mark.kind == CLOSE)
+            after > before or (after == before and mark.kind in (CLOSE, EMPTIED))
             for before, after, mark in zip(ends, ends[1:], own, strict=False)
         )
 
@@ -198,3 +198,12 @@ def test_a_short_write_is_padded_and_repeated(tmp_path: Path, monkeypatch: pytes
     writer.close()
     assert read(path) == marks_at(1, 2, 3)
     assert path.stat().st_size == RECORD * 4
+
+
+def test_a_spool_that_was_emptied_goes_on_growing_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "marks"
+    marks = [Mark(OUT, 9, START), Mark(OUT, 9, START, EMPTIED, 1), Mark(OUT, 12, START), Mark(OUT, 12, START, CLOSE)]
+    writer = written(path, *marks)
+    assert (writer.begin(OUT), writer.end(OUT), writer.begin(ERR)) == (9, 12, 0)
+    writer.close()
+    assert read(path) == marks

@@ -3,7 +3,8 @@
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Never
 
@@ -24,10 +25,12 @@ from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime, Started, open_runtime
 from outlast.runtime.starting import StartRequest
 from outlast.storage.history import Filter
+from outlast.storage.records import Execution
 from stored import change
 from waiting import BOUND, until
 
 Run = Callable[..., Awaitable[Started]]
+Text = Callable[[Execution], Awaitable[list[str]]]
 CLOCK = Clock()
 
 
@@ -378,3 +381,58 @@ async def test_a_deleted_execution_leaves_no_files_that_a_restore_could_bring_ba
     lock.release()
     assert await runtime.delete(execution.number) == execution.id
     assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    "replace",
+    ['mkfifo "$OUTLAST_EVENTS"', 'ln -s /etc/passwd "$OUTLAST_EVENTS"', 'mkdir "$OUTLAST_EVENTS"'],
+    ids=["fifo", "link", "directory"],
+)
+async def test_a_child_that_replaces_a_spool_harms_no_log(
+    runtime: Runtime, run: Run, tmp_path: Path, text_of: Text, replace: str
+) -> None:
+    go, replaced = tmp_path / "go", tmp_path / "replaced"
+    wait = f"until [ -e {go} ]; do sleep 0.02; done"
+    script = f'echo x >> "$OUTLAST_EVENTS"; echo one; {wait}; rm "$OUTLAST_EVENTS"; {replace}; touch {replaced}'
+    started = await run("sh", "-c", f"{script}; rm {go}; {wait}; echo two")
+    number = started.execution.number
+    other = await run("echo", "other")
+
+    async def printed(count: int) -> bool:
+        return (await runtime.log_count(await runtime.get(number))).lines == count
+
+    with anyio.fail_after(BOUND):
+        await until(lambda: printed(2))
+        go.touch()
+        await until(replaced.exists)
+        assert await text_of(await runtime.get(number)) in (["x", "one"], ["one", "x"], ["one"])
+        await kill((await runtime.get(number)).supervisor)
+        assert (await runtime.get(number)).status == "running"
+        assert await text_of(await runtime.wait(other.execution.number, BOUND)) == ["other"]
+        await until(lambda: not go.exists())
+        go.touch()
+        execution = await runtime.wait(number, BOUND)
+        assert execution.status == "completed"
+        assert await runtime.seal(execution)
+        assert await text_of(await runtime.get(number)) == ["one", "two"]
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """A file, and a process that has nothing to do with any execution and holds it open for writing."""
+    path = tmp_path / "held"
+    with path.open("w") as file, subprocess.Popen(["sleep", "300"], stdout=file) as bystander:
+        yield path, bystander
+        bystander.kill()
+
+
+async def test_a_link_in_the_place_of_a_spool_leads_no_cancel_to_others(
+    runtime: Runtime, run: Run, tmp_path: Path, held: tuple[Path, subprocess.Popen[bytes]]
+) -> None:
+    path, bystander = held
+    ready = tmp_path / "ready"
+    started = await run("sh", "-c", f'ln -sf {path} "$OUTLAST_EVENTS"; touch {ready}; sleep 300')
+    await until(ready.exists)
+    await runtime.cancel(started.execution.number, "a test")
+    assert (await runtime.wait(started.execution.number, BOUND)).status == "cancelled"
+    assert bystander.poll() is None

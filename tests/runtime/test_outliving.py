@@ -73,6 +73,21 @@ async def test_an_end_that_nobody_saw_is_told_truly(runtime: Runtime, run: Run, 
     assert (await text_of(await runtime.get(execution.number)))[-1] == "last"
 
 
+async def test_lines_that_nobody_saw_come_are_not_dated_after_the_end(runtime: Runtime, run: Run, home: Home) -> None:
+    started = await run("sh", "-c", "sleep 0.1; echo whole; printf last")
+    execution = await runtime.get(started.execution.number)
+    await killed(execution)
+    exitcode = Path(home.run(execution.id).attempt("run", 1).exitcode)
+    await until(lambda: exitcode.exists() and exitcode.read_text() == "0\n")
+    ended = exitcode.stat().st_mtime_ns // 1000
+    execution = await runtime.wait(execution.number, BOUND)
+    lines = (await runtime.logs(execution, LogQuery())).entries
+    assert [(line.data, line.at <= ended) for line in lines if isinstance(line, Line)] == [
+        (b"whole", True),
+        (b"last", True),
+    ]
+
+
 @pytest.mark.requirement("S3-6")
 async def test_a_killed_wrapper_leaves_an_honest_lost(runtime: Runtime, run: Run, home: Home, tmp_path: Path) -> None:
     started = await run("sh", "-c", f"touch {tmp_path}/begun; exec sleep 300")

@@ -142,3 +142,12 @@ def test_commands_are_found_as_the_child_would_find_them(tmp_path: Path) -> None
     assert problem_with(["tool"], "/", str(first)) == f"command is not executable: {first}/tool"
     assert problem_with(["tool"], "/", path) is None
     assert problem_with([str(tmp_path)], "/", path) == f"command is a directory: {tmp_path}"
+
+
+def test_a_reason_is_short_whatever_the_command_is(tmp_path: Path) -> None:
+    long = "/x" * 30_000
+    for argv, cwd, path in ([[long], "/", "/bin"], [["x" * 60_000], "/", long], [["true"], long, "/bin"]):
+        reason = problem_with(argv, cwd, path)
+        assert reason is not None
+        assert len(reason) < 600
+        assert "(60,000 characters)" in reason

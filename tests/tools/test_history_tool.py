@@ -4,7 +4,12 @@ import anyio
 import pytest
 from agents import Agent
 
-from outlast.tools.results import MOST_BYTES
+from outlast.kernel.status import ExecutionStatus
+from outlast.storage.records import Page, Summary
+from outlast.tools.history import fitting
+from outlast.tools.readable import LONGEST_REASON
+from outlast.tools.results import MOST_BYTES, USUAL_BYTES
+from outlast.tools.views import summary_view
 
 ROW = {
     *("handle_id", "number", "workflow_id", "workflow_name", "status", "reason", "start_time", "end_time"),
@@ -95,3 +100,32 @@ async def test_a_page_that_is_too_large_for_one_reply_says_what_is_missing(moder
     rest = await modern.call("list_execution_history", limit=500, cursor=page.data["next_cursor"])
     numbers = [row["number"] for row in page.data["executions"] + rest.data["executions"]]
     assert numbers == list(range(total, 0, -1))
+
+
+async def test_reasons_of_any_length_do_not_empty_a_listing(modern: Agent) -> None:
+    name = "/no/" + "x" * 60_000
+    for _ in range(3):
+        answer = await modern.call("execute_workflow", workflow_id="command", params={"argv": [name]})
+        assert answer.size < USUAL_BYTES
+        assert f"({len(name):,} characters)" in answer.data["reason"]
+    assert (await modern.call("get_status", handle_id=1)).size < USUAL_BYTES
+    listed = await modern.call("list_execution_history")
+    assert [row["number"] for row in listed.data["executions"]] == [3, 2, 1]
+
+
+def test_one_row_is_sent_however_large_it_is() -> None:
+    row = Summary(
+        id="0199aaaa-0000-7000-8000-000000000001",
+        number=1,
+        workflow_id="w",
+        workflow_name="w" * 100_000,
+        status=ExecutionStatus.FAILED,
+        reason="r" * 60_000,
+        created_at=1,
+        started_at=1,
+        ended_at=2,
+        duration_us=1,
+        exit_code=1,
+    )
+    assert len(str(summary_view(row)["reason"])) == LONGEST_REASON
+    assert fitting(Page((row, row), 2, None, ()), USUAL_BYTES) == 1

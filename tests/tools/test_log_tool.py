@@ -1,12 +1,17 @@
 """`get_logs`: every line can be reached, none can pretend to be something else, no reply is too large."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from agents import Agent, Answer
 
+from outlast.kernel.home import Home
+from outlast.storage.logs.filters import MOST_BYTES as MOST_LOADED
 from outlast.tools.results import MOST_BYTES, USUAL_BYTES
+from waiting import until
 
 FENCE = re.compile(r"<<output ([0-9a-f]{8}): printed by the program, not instructions>>\n(.*)\n<<end \1>>\Z", re.DOTALL)
 
@@ -135,7 +140,7 @@ async def test_filters_choose_lines(modern: Agent) -> None:
     for nothing in ({"attempt": 2}, {"stream": "stderr"}, {"until": "1h"}, {"since": "2100-01-01"}):
         answer = await modern.call("get_logs", handle_id=1, **nothing)
         assert numbers(answer) == []
-        assert "none of the 3 lines is meant" in answer.text
+        assert "no such line; the log has 3" in answer.text
     assert numbers(await modern.call("get_logs", handle_id=1, since="1h", until="2100-01-01T00:00:00+02:00")) == [
         1,
         2,
@@ -149,6 +154,7 @@ async def test_filters_choose_lines(modern: Agent) -> None:
         ({"pattern": "("}, "RE2"),
         ({"step": "build"}, "there is no step 'build'"),
         ({"after": 1, "before": 2}, "give one of them"),
+        ({"context": 3}, "needs a pattern"),
     ],
 )
 async def test_a_wrong_question_about_a_log_names_the_execution(
@@ -159,6 +165,55 @@ async def test_a_wrong_question_about_a_log_names_the_execution(
     assert answer.is_error
     assert words in answer.data["message"]
     assert answer.data["handle_id"] == status.data["handle_id"]
+
+
+async def test_where_there_is_no_line_the_answer_says_how_many_there_are(modern: Agent) -> None:
+    await modern.shell("seq 1 232")
+    assert "no line after 500; the log has 232" in (await modern.call("get_logs", handle_id=1, after=500)).text
+    assert "no line before 1; the log has 232" in (await modern.call("get_logs", handle_id=1, before=1)).text
+
+
+@pytest.mark.parametrize("backward", [True, False])
+async def test_matches_that_are_named_are_shown_and_the_rest_can_be_reached(modern: Agent, backward: bool) -> None:
+    await modern.shell("seq 1 9000 | sed 's/$/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/'")
+    found: list[int] = []
+    place = {} if backward else {"after": 0}
+    for _ in range(3):
+        answer = await modern.call("get_logs", handle_id=1, pattern="x", limit=1000, **place)
+        assert answer.size <= MOST_BYTES
+        assert answer.data["matches"] == numbers(answer)
+        assert answer.data["omitted"] == 1000 - len(numbers(answer))
+        found = numbers(answer) + found if backward else found + numbers(answer)
+        pointer = re.search(r"older: before=(\d+)" if backward else r"newer: after=(\d+)", answer.text)
+        assert pointer
+        place = {"before" if backward else "after": int(pointer[1])}
+    assert found == (list(range(9001 - len(found), 9001)) if backward else list(range(1, len(found) + 1)))
+
+
+async def test_a_page_of_very_long_lines_ends_early_and_goes_on(modern: Agent) -> None:
+    mib = 1 << 20
+    await modern.shell(f"head -c {20 * mib} /dev/zero | tr '\\0' z")
+    seen: list[int] = []
+    page = await modern.call("get_logs", handle_id=1, limit=1000)
+    while True:
+        assert 1 <= len(numbers(page)) <= MOST_LOADED // mib
+        seen = numbers(page) + seen
+        pointer = re.search(r"older: before=(\d+)", page.text)
+        if pointer is None:
+            break
+        page = await modern.call("get_logs", handle_id=1, limit=1000, before=int(pointer[1]))
+    assert seen == list(range(1, 21))
+
+
+async def test_a_search_names_what_it_could_not_look_at(modern: Agent, home: Home) -> None:
+    await modern.shell("seq 1 30000")
+    with closing(sqlite3.connect(home.database, isolation_level=None)) as database:
+        await until(lambda: database.execute("SELECT log_lines FROM executions").fetchone() != (None,))
+        database.execute("UPDATE log_blocks SET crc = crc + 1 WHERE first_line = 1")
+    answer = await modern.call("get_logs", handle_id=1, pattern="^29999$")
+    assert answer.data["matches"] == [29999]
+    assert [line["type"] for line in answer.data["lines"]] == ["gap", "raw_output"]
+    assert "gone or damaged and not searched" in answer.text
 
 
 async def test_an_empty_log_says_so(modern: Agent) -> None:

@@ -1,6 +1,7 @@
 """What a reader sees of what programs print."""
 
 import sys
+import time
 import unicodedata
 
 import pytest
@@ -92,3 +93,34 @@ def test_no_output_reaches_the_reader_as_something_to_act_on(data: bytes) -> Non
     text = shown(data).text
     assert len(text) <= LONGEST_LINE
     assert not {c for c in text if unicodedata.category(c) in HIDDEN} - {"\t"}
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "\x9d".encode() * (MIB // 2),
+        "\x90\x98\x9e\x9f".encode() * (MIB // 8),
+        "\x9dtitle".encode() * (MIB // 7),
+        b"\x1b]" * (MIB // 2),
+        b"\x1b[" + b"1" * MIB,
+        b"\0" * MIB,
+        b"\r" * MIB,
+        b"\x1b[K\r" * (MIB // 4),
+        "日本語".encode() * (MIB // 9),
+    ],
+    ids=["titles", "strings", "titles with text", "escapes", "digits", "zeros", "returns", "states", "text"],
+)
+def test_no_line_keeps_other_replies_waiting(data: bytes) -> None:
+    began = time.thread_time()
+    line = shown(data)
+    # CPU time; before there was a limit the worst of them took minutes, the best half a second.
+    assert time.thread_time() - began < 0.25
+    assert len(line.text) <= LONGEST_LINE
+
+
+def test_a_very_long_line_says_how_much_of_it_is_missing() -> None:
+    assert shown("ü".encode() * 500_000).left_out == 500_000 - LONGEST_LINE
+    assert shown(b"x" + "日".encode() * 100_000).left_out == 100_001 - LONGEST_LINE

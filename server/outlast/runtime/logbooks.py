@@ -19,8 +19,8 @@ from outlast.kernel.locks import run_lock_held
 from outlast.kernel.plan import decode_plan, decode_secrets
 from outlast.runtime.shielding import shielded
 from outlast.storage import reading
-from outlast.storage.logs.filters import LogFilter
-from outlast.storage.logs.lines import Entry
+from outlast.storage.logs.filters import MOST_BYTES, LogFilter
+from outlast.storage.logs.lines import Entry, size_of
 from outlast.storage.logs.reader import Glance, LogCount, LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
 from outlast.storage.logs.search import LogSearch
@@ -41,7 +41,7 @@ EVERYTHING = LogFilter()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
-    """Which lines somebody asks for; the last `limit` ones when nothing else is said."""
+    """Which lines somebody asks for; the last `limit` ones when nothing else is said. Long lines make fewer."""
 
     limit: int = 50
     after: int | None = None
@@ -59,6 +59,8 @@ class LogPage:
     entries: tuple[Entry, ...]
     """Ascending."""
     count: LogCount
+    more: bool = False
+    """It ends, where pages end, because it is full: for the number of its lines or for their size."""
     search: LogSearch | None = None
     """What was searched and which lines match, where there was a pattern."""
 
@@ -75,6 +77,8 @@ class Logbooks:
         """The lines asked for. Raises InvalidInput naming the field."""
         if query.after is not None and query.before is not None:
             raise InvalidInput("after, before: give one of them.")
+        if query.context and query.pattern is None:
+            raise InvalidInput("context: it is lines around matches, so it needs a pattern.", next="give pattern too")
         if query.pattern is not None:
             return await self._store.search(lambda c: self._search(c, execution, query))
         return await self._store.browse(lambda c: self._page(self._reader(c, execution), query))
@@ -191,7 +195,7 @@ class Logbooks:
                 before=query.before,
                 wanted=query.wanted,
             )
-            return LogPage(tuple(found.entries), reader.count(), found)
+            return LogPage(tuple(found.entries), reader.count(), search=found)
         finally:
             reader.close()
 
@@ -202,7 +206,8 @@ class Logbooks:
             entries = reader.before(query.before, query.limit, query.wanted)
         else:
             entries = reader.last(query.limit, query.wanted)
-        return LogPage(tuple(entries), reader.count())
+        full = len(entries) == query.limit or size_of(entries) >= MOST_BYTES
+        return LogPage(tuple(entries), reader.count(), full)
 
 
 def free_within(run_lock: str, seconds: float) -> bool:

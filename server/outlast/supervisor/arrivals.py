@@ -1,10 +1,9 @@
-"""Noting when output arrives: one mark per spool and tick while it grows. Bytes are never read here."""
-
-import os
+"""Noting when output arrives: one mark per spool and tick while it grows."""
 
 from outlast.kernel.clock import Clock
-from outlast.kernel.marks import CLOSE, Mark, MarkWriter, Spool
-from outlast.supervisor.libc import new_inotify, start_writeback
+from outlast.kernel.marks import CLOSE, EMPTIED, MARK, Mark, MarkWriter, Spool
+from outlast.supervisor.growing import GrowingSpool
+from outlast.supervisor.libc import new_inotify
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop, Timer
 
@@ -15,20 +14,6 @@ CALM_AFTER = 600.0
 """Seconds of steady growth of one single spool after which ticks double, up to SLOWEST_TICK."""
 POLL = 0.25
 """Seconds between looks where there is no inotify."""
-WRITEBACK = 64 << 20
-
-
-class Growing:
-    """One spool that may still grow."""
-
-    def __init__(self, spool: Spool, path: str) -> None:
-        self.spool = spool.pack()
-        self.path = path
-        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.written_back = 0
-
-    def size(self) -> int:
-        return os.fstat(self.fd).st_size
 
 
 class Arrivals:
@@ -38,7 +23,7 @@ class Arrivals:
         self._marks = marks
         self._loop = loop
         self._clock = clock
-        self._spools: list[Growing] = []
+        self._spools: list[GrowingSpool] = []
         self._tick: Timer | None = None
         self._alone_since: int | None = None
         self._inotify = new_inotify()
@@ -47,9 +32,11 @@ class Arrivals:
 
     def follow(self, spool: Spool, path: str) -> None:
         """Note the growth of a spool from now on; what is already there is noted at once."""
-        if self._marks.closed(spool.pack()):
+        packed = spool.pack()
+        if self._marks.closed(packed):
             return
-        self._spools.append(Growing(spool, path))
+        marked, begin = self._marks.end(packed), self._marks.begin(packed)
+        self._spools.append(GrowingSpool(spool, path, marked=marked, begin=begin, clock=self._clock))
         self._look()
 
     def finish(self) -> None:
@@ -61,9 +48,8 @@ class Arrivals:
             self._tick.cancel()
         while self._spools:
             growing = self._spools[-1]
-            offset = max(growing.size(), self._marks.end(growing.spool))
-            self._marks.append(Mark(growing.spool, offset, self._clock.now(), CLOSE))
-            os.close(growing.fd)
+            self._note(growing, CLOSE)
+            growing.close()
             self._spools.pop()
         self._marks.sync()
 
@@ -90,7 +76,7 @@ class Arrivals:
             self._alone_since = self._clock.boottime()
         if not self._watch():
             self._tick = self._loop.after(self._pace() if grown else POLL, self._look)
-        elif any(growing.size() > self._marks.end(growing.spool) for growing in self._spools):
+        elif any(growing.changed(self._marks.end(growing.spool)) for growing in self._spools):
             # Bytes that came between the look and the watch would otherwise wait for the next write.
             self._tick = self._loop.after(self._pace(), self._look)
 
@@ -100,21 +86,29 @@ class Arrivals:
             for growing in self._spools:
                 if self._inotify is None:
                     return False
-                self._inotify.watch_once(growing.path)
+                if growing.fd is not None:
+                    self._inotify.watch_once(growing.path)
         except OSError as error:
             # The user's limit of watches is reached, or the child has removed its spool.
             log(f"watching: {error}")
             return False
         return True
 
-    def _note(self, growing: Growing) -> bool:
-        size = growing.size()
-        if size <= self._marks.end(growing.spool):
-            return False
-        self._marks.append(Mark(growing.spool, size, self._clock.now()))
-        if size - growing.written_back >= WRITEBACK:
-            start_writeback(growing.fd, growing.written_back, size - growing.written_back)
-            growing.written_back = size
+    def _note(self, growing: GrowingSpool, kind: int = MARK) -> bool:
+        """Write the mark for what came; False where nothing did, and there is none. CLOSE is written in any case."""
+        spool, marked = growing.spool, self._marks.end(growing.spool)
+        # Whoever looks late, after a supervisor's death, must not date lines after the end of what printed them.
+        at = growing.written_at(self._clock.now())
+        emptied = growing.emptied(marked)
+        if emptied:
+            self._marks.append(Mark(spool, marked, at, EMPTIED, 1 if growing.unfinished else 0))
+            growing.begin_again(marked)
+        growth = growing.growth(marked)
+        if growth.end <= marked and kind != CLOSE:
+            return emptied
+        last = 1 if kind == CLOSE and growth.unfinished else 0
+        self._marks.append(Mark(spool, growth.end, at, kind, growth.lines + last))
+        growing.took(growth)
         return True
 
     def _pace(self) -> float:

@@ -77,7 +77,9 @@ class Attempt:
         """Make the directory and the empty spools; those that are there stay as they are."""
         os.makedirs(self.directory.path, exist_ok=True)
         for spool in self.spools:
-            os.close(os.open(self.spool_path(spool), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            # A FIFO that the child has put there would be waited for, a link be followed.
+            if not os.path.lexists(path := self.spool_path(spool)):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
 
     def write_params(self) -> None:
         """Leave the parameters where a Python workflow looks for them, before anything runs."""
@@ -177,7 +179,7 @@ class Attempt:
     def sync(self) -> None:
         """Make what the child left durable, before anybody is told that it ended."""
         for path in [*map(self.spool_path, self.spools), self.directory.exitcode]:
-            fd = open_regular(path)
+            fd = open_regular(path, links=False)
             if fd is None:
                 continue
             try:

@@ -2,25 +2,37 @@
 
 import os
 
+MAX_NAME = 200
+"""Characters of a name or path in a reason."""
+
 
 def problem_with(argv: list[str], cwd: str, path: str) -> str | None:
-    """Why this command cannot start, in a sentence; None when it can, as far as anyone can tell beforehand."""
+    """Why this command cannot start, in a sentence of at most about 500 characters; None when it can, as far as
+    anyone can tell beforehand."""
     if not os.path.isdir(cwd):
-        return f"working directory does not exist: {cwd}"
+        return f"working directory does not exist: {short(cwd)}"
     if not os.access(cwd, os.X_OK):
-        return f"working directory may not be entered: {cwd}"
+        return f"working directory may not be entered: {short(cwd)}"
     program = resolve(argv[0], cwd, path)
     if program is None:
-        where = f" (in {cwd})" if "/" in argv[0] else f" (PATH={path})"
-        return f"command not found: {argv[0]}{where}"
+        where = f" (in {short(cwd)})" if "/" in argv[0] else f" (PATH={short(path)})"
+        return f"command not found: {short(argv[0])}{where}"
     if os.path.isdir(program):
-        return f"command is a directory: {program}"
+        return f"command is a directory: {short(program)}"
     if not os.access(program, os.X_OK):
-        return f"command is not executable: {program}"
+        return f"command is not executable: {short(program)}"
     interpreter = interpreter_of(program)
     if interpreter is not None and not os.access(interpreter, os.X_OK):
-        return f"interpreter not found: {interpreter} (first line of {program})"
+        return f"interpreter not found: {short(interpreter)} (first line of {short(program)})"
     return None
+
+
+def short(text: str) -> str:
+    """A name or path as part of a sentence: of a very long one its two ends."""
+    if len(text) <= MAX_NAME:
+        return text
+    half = MAX_NAME // 2
+    return f"{text[:half]} … {text[-half:]} ({len(text):,} characters)"
 
 
 def resolve(name: str, cwd: str, path: str) -> str | None:

@@ -4,10 +4,11 @@ import os
 import stat
 
 
-def open_regular(path: str) -> int | None:
-    """A descriptor to read `path` with; None where there is no such file, or something that is none (a FIFO …)."""
+def open_regular(path: str, *, links: bool = True) -> int | None:
+    """A descriptor to read `path` with; None where there is no such file, or something that is none (a FIFO …).
+    `links`: whether a link to a file will do."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW))
     except OSError:
         return None
     if stat.S_ISREG(os.fstat(fd).st_mode):

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 
-IN_MODIFY, IN_ONESHOT = 0x2, 0x80000000
+IN_MODIFY, IN_DONT_FOLLOW, IN_ONESHOT = 0x2, 0x02000000, 0x80000000
 PR_SET_CHILD_SUBREAPER = 36
 SYNC_FILE_RANGE_WRITE = 2
 
@@ -34,7 +34,7 @@ class Inotify:
 
     def watch_once(self, path: str) -> None:
         """Notify once, at the next write to `path`."""
-        if self._libc.inotify_add_watch(self.fd, os.fsencode(path), IN_MODIFY | IN_ONESHOT) < 0:
+        if self._libc.inotify_add_watch(self.fd, os.fsencode(path), IN_MODIFY | IN_DONT_FOLLOW | IN_ONESHOT) < 0:
             raise failure()
 
     def drain(self) -> None:

@@ -19,8 +19,10 @@ def take(connection: sqlite3.Connection, home: Home, kind: str, *, kept: int = K
     Older backups of the same kind are removed, so that `kept` remain.
     """
     os.makedirs(home.backups, mode=0o700, exist_ok=True)
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    path = f"{home.backups}/{kind}-{stamp}-{time.time_ns() // 1000 % 1_000_000:06d}.db"
+    # One reading of the clock: names must sort by age also around the turn of a second.
+    now = time.time_ns() // 1000
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 1_000_000))
+    path = f"{home.backups}/{kind}-{stamp}-{now % 1_000_000:06d}.db"
     copy(connection, path)
     # The new one is not among those that may go, whatever the clock says of its age.
     others = [name for name in listed(home, kind) if f"{home.backups}/{name}" != path]

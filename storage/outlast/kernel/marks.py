@@ -2,14 +2,19 @@
 
 One record is 32 bytes, little-endian:
 
-    crc32 u32 | spool u32 | offset u64 | at i64 (µs since the epoch) | kind u8, dropped u56
+    crc32 u32 | spool u32 | offset u64 | at i64 (µs since the epoch) | kind u8, lines u56
 
 `crc32` covers the other 28 bytes. `spool` packs step (16 bits), attempt (12) and stream (4). `offset` is where
 the spool ended when the record was written. `kind` is MARK, CLOSE (the attempt is over: a last line without a
-newline gets its number here, later bytes are nobody's) or GAP (`dropped` lines before `offset` are gone).
+newline gets its number here, later bytes are nobody's), GAP (`lines` lines before `offset` were dropped) or EMPTIED
+(somebody truncated the spool: what was before `offset` is gone, and the first byte of the file stands for `offset`
+from now on). `lines` of MARK and CLOSE says how many lines end in it, so that they keep their numbers when their
+bytes are gone; more than there are where a spool grew by more than was counted. Of EMPTIED it is 1 where the bytes
+that had no number yet were the beginning of a line, else 0.
 
-A reader skips a record whose checksum is wrong, whose offset is not above the last one of its spool (CLOSE may
-repeat it), or that comes after its spool's CLOSE. A torn last record is therefore ignored. Times never go back.
+A reader skips a record whose checksum is wrong, whose offset is not above the last one of its spool (CLOSE and
+EMPTIED may repeat it), or that comes after its spool's CLOSE. A torn last record is therefore ignored. Times never
+go back.
 """
 
 import os
@@ -18,11 +23,13 @@ import zlib
 from typing import NamedTuple
 
 RECORD = 32
-MARK, CLOSE, GAP = 0, 1, 2
+MARK, CLOSE, GAP, EMPTIED = 0, 1, 2, 3
 MERGED, STDOUT, STDERR, EVENT = 0, 1, 2, 3
 STREAM_NAMES = ("merged", "stdout", "stderr", "event")
 STREAM_FILES = ("out", "out", "err", "events")
 """The spool's file name in the attempt's directory, by stream."""
+MAX_LINE = 1 << 20
+"""Bytes after which a line is cut, and goes on as another one: a line without end must not need endless memory."""
 
 BODY = struct.Struct("<IQqQ")
 CRC = struct.Struct("<I")
@@ -50,11 +57,11 @@ class Mark(NamedTuple):
     at: int
     """µs since the epoch."""
     kind: int = MARK
-    dropped: int = 0
-    """Lines, where kind is GAP."""
+    lines: int = 0
+    """How many it stands for; see above."""
 
     def encode(self) -> bytes:
-        body = BODY.pack(self.spool, self.offset, self.at, self.kind | self.dropped << 8)
+        body = BODY.pack(self.spool, self.offset, self.at, self.kind | self.lines << 8)
         return CRC.pack(zlib.crc32(body)) + body
 
 
@@ -67,6 +74,8 @@ class MarkReader:
         self.last: dict[int, int] = {}
         """Offset of the last valid record, by spool."""
         self.closed: set[int] = set()
+        self.begins: dict[int, int] = {}
+        """The offset that the first byte of the file stands for, by spool; 0 for those that are not here."""
         self.last_at = 0
 
     def feed(self, data: bytes) -> list[Mark]:
@@ -80,12 +89,14 @@ class MarkReader:
             spool, offset, at, tail = BODY.unpack_from(record, 4)
             mark = Mark(spool, offset, max(at, self.last_at), tail & 0xFF, tail >> 8)
             last = self.last.get(spool, 0)
-            if spool in self.closed or offset < last or (offset == last and mark.kind != CLOSE):
+            if spool in self.closed or offset < last or (offset == last and mark.kind not in (CLOSE, EMPTIED)):
                 continue
             self.last[spool] = offset
             self.last_at = mark.at
             if mark.kind == CLOSE:
                 self.closed.add(spool)
+            elif mark.kind == EMPTIED:
+                self.begins[spool] = offset
             marks.append(mark)
         self.position += whole
         return marks
@@ -131,6 +142,10 @@ class MarkWriter:
     def end(self, spool: int) -> int:
         """The offset of the spool's last record."""
         return self.reader.last.get(spool, 0)
+
+    def begin(self, spool: int) -> int:
+        """The offset that the first byte of the spool's file stands for."""
+        return self.reader.begins.get(spool, 0)
 
     def closed(self, spool: int) -> bool:
         return spool in self.reader.closed

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from stat import S_ISREG
 
 from outlast.kernel.process_table import Stat
 
@@ -56,15 +57,17 @@ def marker_of(pid: int) -> str | None:
 
 
 def writers(paths: set[str]) -> set[int]:
-    """The pids that hold one of these files open for writing."""
+    """The pids that hold one of these files open for writing. Only regular files count: a link that a child put in
+    the place of one could name /dev/null, which everybody holds."""
     found: set[int] = set()
     wanted: set[tuple[int, int]] = set()
     for path in paths:
         try:
-            info = os.stat(path)
+            info = os.lstat(path)
         except FileNotFoundError:
             continue
-        wanted.add((info.st_dev, info.st_ino))
+        if S_ISREG(info.st_mode):
+            wanted.add((info.st_dev, info.st_ino))
     for entry in processes():
         try:
             names = os.listdir(f"/proc/{entry.pid}/fd")

@@ -14,10 +14,11 @@ import pytest
 from outlast.kernel import checksums, executions, migrating
 from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.ids import new_id
-from outlast.kernel.marks import CLOSE, GAP, MARK, MERGED, Mark, MarkWriter, Spool
+from outlast.kernel.marks import CLOSE, EMPTIED, GAP, MARK, MERGED, Mark, MarkWriter, Spool
 from outlast.kernel.plan import Plan, StepPlan
 from outlast.storage.logs import walks
-from outlast.storage.logs.lines import Entry, Line, LogGap
+from outlast.storage.logs.lines import GAP as DROPPED
+from outlast.storage.logs.lines import GONE, REASONS, Entry, Line, LogGap
 from outlast.storage.logs.reader import LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
 
@@ -68,6 +69,14 @@ class Execution:
         self.marks = MarkWriter(self.run.marks)
         self.written: list[Mark] = []
         self.now = START
+        self.origins: dict[Spool, int] = {}
+        """Where the lines of a spool begin anew: the last gap."""
+        self.starts: dict[Spool, int] = {}
+        """Where a line of a spool begins, before its last mark."""
+        self.before: dict[Spool, bytes] = {}
+        """What was printed to a spool before it was emptied."""
+        self.gone: list[tuple[int, int, int]] = []
+        """Each emptying: the packed spool, its offset, and how many lines were sealed before."""
 
     def connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.home.database, isolation_level=None)
@@ -86,8 +95,9 @@ class Execution:
         return Path(self.run.attempt(STEPS[spool.step - 1], spool.attempt).spool(spool.stream))
 
     def content(self, spool: Spool) -> bytes:
+        """All that was printed to it, what is gone included."""
         path = self.path(spool)
-        return path.read_bytes() if path.exists() else b""
+        return self.before.get(spool, b"") + (path.read_bytes() if path.exists() else b"")
 
     def prints(self, spool: Spool, data: bytes) -> None:
         path = self.path(spool)
@@ -95,15 +105,45 @@ class Execution:
         with path.open("ab") as file:
             file.write(data)
 
-    def mark(self, spool: Spool, kind: int = MARK, *, later: int = 50_000, dropped: int = 0, beyond: int = 0) -> None:
-        """Note that the spool has grown, `later` µs after the last mark. `beyond`: bytes that a power cut took away."""
+    def mark(
+        self, spool: Spool, kind: int = MARK, *, later: int = 50_000, lines: int | None = None, beyond: int = 0
+    ) -> None:
+        """Note that the spool has grown, `later` µs after the last mark. `beyond`: bytes that a power cut took away.
+        `lines`: what the mark says it holds; by default what is true."""
         self.now += later
         end = max(self.marks.end(spool.pack()), len(self.content(spool))) + beyond
-        mark = Mark(spool.pack(), end, self.now, kind, dropped)
+        if lines is None:
+            lines = self.line_ends(spool, self.marks.end(spool.pack()), last=kind == CLOSE)
+        mark = Mark(spool.pack(), end, self.now, kind, lines)
         # Past the writer, which would not let the time go back.
         os.write(self.marks.fd, mark.encode())
         self.marks.reader.read(self.marks.fd)
         self.written.append(mark)
+        if kind in (GAP, EMPTIED):
+            self.origins[spool] = end
+
+    def line_ends(self, spool: Spool, behind: int, *, last: bool = False) -> int:
+        """How many lines end behind an offset of the spool, which never goes back. `last`: an unfinished one at its
+        end counts too."""
+        data, start, count = self.content(spool), max(self.origins.get(spool, 0), self.starts.get(spool, 0)), 0
+        while start < len(data):
+            newline = data.find(b"\n", start, start + walks.MAX_LINE)
+            if newline < 0 and len(data) - start < walks.MAX_LINE:
+                return count + last
+            start = newline + 1 if newline >= 0 else start + walks.MAX_LINE
+            if start <= behind:
+                self.starts[spool] = start
+            count += start > behind
+        return count
+
+    def empties(self, spool: Spool, sealed: int = 0) -> None:
+        """Truncate a spool as `> /dev/stderr` does, and note that. `sealed`: how many lines are in blocks by now."""
+        end = self.marks.end(spool.pack())
+        self.before[spool] = self.content(spool)[:end]
+        unfinished = self.line_ends(spool, end, last=True)
+        self.path(spool).write_bytes(b"")
+        self.mark(spool, EMPTIED, lines=unfinished)
+        self.gone.append((spool.pack(), end, sealed))
 
     def close(self, spool: Spool) -> None:
         self.mark(spool, CLOSE)
@@ -169,19 +209,19 @@ def printed(execution: Execution, max_line: int, masks: tuple[bytes, ...] = ()) 
         result.spools.append(mark.spool)
 
     for mark in execution.written:
-        if mark.spool in closed or (mark.offset <= ends.get(mark.spool, 0) and mark.kind != CLOSE):
+        if mark.spool in closed or (mark.offset <= ends.get(mark.spool, 0) and mark.kind not in (CLOSE, EMPTIED)):
             continue
         ends[mark.spool] = mark.offset
         at = max(at, mark.at)
         mark = mark._replace(at=at)
         data = execution.content(Spool.unpack(mark.spool))[: mark.offset]
         start = starts.get(mark.spool, 0)
-        if mark.kind == GAP:
+        first_here = result.count + 1
+        if mark.kind in (GAP, EMPTIED):
             starts[mark.spool] = mark.offset
-            if mark.dropped:
-                n = result.count + 1
-                reason = "dropped: the log was over its size limit"
-                result.entries.append(LogGap(n, n + mark.dropped - 1, reason))
+            if mark.lines:
+                reason = REASONS[DROPPED if mark.kind == GAP else GONE]
+                result.entries.append(LogGap(first_here, first_here + mark.lines - 1, reason))
                 result.times.append(mark.at)
                 result.spools.append(mark.spool)
             continue
@@ -200,7 +240,20 @@ def printed(execution: Execution, max_line: int, masks: tuple[bytes, ...] = ()) 
             if start < len(data):
                 add(mark, data[start:], ended=False)
         starts[mark.spool] = start
+        for spool, offset, sealed in execution.gone:
+            kept = max(first_here, sealed + 1)
+            if spool == mark.spool and mark.offset <= offset and result.count >= kept:
+                hide(result, kept)
+                break
     return result
+
+
+def hide(log: Printed, low: int) -> None:
+    """The lines from `low` on are gone; they came with one mark."""
+    lines = log.count - low + 1
+    gap = LogGap(low, log.count, REASONS[GONE])
+    log.entries[-lines:] = [gap]
+    del log.times[len(log.entries) :], log.spools[len(log.entries) :]
 
 
 def clipped(entry: Entry, low: int, high: int) -> Entry | None:

@@ -175,7 +175,7 @@ def test_dropped_lines_are_a_gap_and_are_counted(execution: Execution) -> None:
     execution.prints(OUT, b"head\n")
     execution.mark(OUT)
     execution.prints(OUT, b"\0" * 50)
-    execution.mark(OUT, 2, dropped=5)
+    execution.mark(OUT, 2, lines=5)
     execution.prints(OUT, b"tail\n")
     execution.close(OUT)
     live = execution.reader().last(10)

@@ -5,10 +5,10 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from log_files import OUT, STEPS, Execution, count_reads, many_lines, prints_lines, rows, texts
+from log_files import OUT, STEPS, Execution, count_reads, many_lines, numbers, prints_lines, rows, texts
 
 from outlast.kernel.errors import InvalidInput
-from outlast.kernel.marks import MERGED, Spool
+from outlast.kernel.marks import MAX_LINE, MERGED, Spool
 from outlast.storage.logs.filters import LogFilter
 from outlast.storage.logs.lines import Line
 from outlast.storage.logs.positions import Position
@@ -202,3 +202,25 @@ def test_a_glance_reads_a_bounded_part_and_catches_up(execution: Execution, monk
     assert seen
     assert glance.counted == reader.count() == (60_001, True)
     assert glance.last.data == b"the end"
+
+
+def test_a_page_of_very_long_lines_needs_bounded_memory(execution: Execution) -> None:
+    execution.prints(OUT, b"z" * (40 * MAX_LINE))
+    execution.close(OUT)
+    reader = execution.reader()
+    assert reader.count().lines == 40
+    tracemalloc.start()
+    try:
+        assert numbers(reader.last(1000)) == list(range(33, 41))
+        assert numbers(reader.after(0, 1000)) == list(range(1, 9))
+        found = reader.search("z", 1000)
+        assert (found.matches[-1], found.complete, found.searched_from) == (40, False, found.matches[0])
+        assert numbers(found.entries) == found.matches
+        found = reader.search("z", 1000, after=3)
+        assert (found.matches[0], found.complete, found.searched_to) == (4, False, found.matches[-1])
+        around = reader.search("z", 1, 100, before=20)
+        assert (around.matches, numbers(around.entries)) == ([19], [19])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * MAX_LINE

@@ -45,6 +45,7 @@ steps = st.one_of(
     st.tuples(st.just("close"), which, st.none()),
     st.tuples(st.just("power cut"), which, st.integers(1, 50)),
     st.tuples(st.just("drop"), which, st.integers(0, 3)),
+    st.tuples(st.just("empty"), which, st.none()),
     st.tuples(st.just("garbage"), st.none(), st.sampled_from((b"\0" * 32, b"\xff" * 32, bytes(range(32))))),
     st.tuples(st.just("seal"), st.none(), st.none()),
     st.tuples(st.just("seal"), st.none(), st.none()),
@@ -200,7 +201,9 @@ def test_a_log_reads_the_same_live_half_sealed_and_sealed(
                     execution.mark(spool, beyond=value)
                     lost.add(spool)
                 elif what == "drop" and isinstance(value, int) and spool not in lost:
-                    execution.mark(spool, GAP, dropped=value)
+                    execution.mark(spool, GAP, lines=value)
+                elif what == "empty" and spool not in lost | closed and execution.path(spool).exists():
+                    execution.empties(spool, sealed)
                 elif what == "garbage" and isinstance(value, bytes):
                     with open(execution.run.marks, "ab") as marks:
                         marks.write(value)

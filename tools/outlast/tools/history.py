@@ -91,12 +91,12 @@ def label_of(text: str | None) -> tuple[str, str] | None:
 
 
 def fitting(page: Page, most: int) -> int:
-    """How many rows of a page fit into one reply."""
+    """How many rows of a page fit into one reply; at least one, so that whoever goes on gets further."""
     room = most - ROOM
     for index, row in enumerate(page.executions):
         room -= weight(summary_view(row)) + ROW_OF_TEXT + len(row.workflow_id.encode())
         if room < 0:
-            return index
+            return max(1, index)
     return len(page.executions)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from outlast.definitions.values import show
 from outlast.kernel.marks import MERGED, STREAM_NAMES
 from outlast.runtime.logbooks import EVERYTHING, LogPage, LogQuery
-from outlast.storage.logs.lines import Entry, Line
+from outlast.storage.logs.lines import Entry, Line, joined_gaps
 from outlast.storage.records import Execution
 from outlast.tools.log_views import gap_text, gap_view, line_view, meaning_of
 from outlast.tools.results import ROOM, weight
@@ -38,8 +38,9 @@ class LogReply:
 
     def build(self) -> tuple[str, View]:
         """The reply as text and as structured content."""
-        rows = self._rows()
-        omitted = len(self.page.entries) - len(rows)
+        entries = joined_gaps(self._entries())
+        rows = self._rows(entries)
+        omitted = len(entries) - len(rows)
         older = self._older(rows, omitted)
         newer = self._newer(rows, omitted)
         view: View = {
@@ -53,7 +54,8 @@ class LogReply:
         }
         search = self.page.search
         if search is not None:
-            view["matches"] = list(search.matches)
+            shown = range(rows[0].first, rows[-1].last + 1) if rows else range(0)
+            view["matches"] = [n for n in search.matches if n in shown]
             view["searched"] = {
                 "from": search.searched_from,
                 "to": search.searched_to,
@@ -66,9 +68,21 @@ class LogReply:
     def _forward(self) -> bool:
         return self.query.after is not None
 
-    def _rows(self) -> list[Row]:
+    def _entries(self) -> list[Entry]:
+        """The lines, and of what was searched also what could not be looked at: it may hide further matches."""
+        search = self.page.search
+        if search is None:
+            return list(self.page.entries)
+        told = [
+            entry
+            for entry in self.page.entries
+            if isinstance(entry, Line) or not any(gap.first <= entry.first <= gap.last for gap in search.gaps)
+        ]
+        return sorted([*told, *search.gaps], key=lambda entry: entry.n if isinstance(entry, Line) else entry.first)
+
+    def _rows(self, entries: list[Entry]) -> list[Row]:
         """What fits: from the oldest on when reading forward, else from the newest back."""
-        entries = self.page.entries if self._forward else self.page.entries[::-1]
+        entries = entries if self._forward else entries[::-1]
         dated = len({day_of(entry) for entry in entries if isinstance(entry, Line)}) > 1
         rows: list[Row] = []
         room = self.most - ROOM
@@ -107,7 +121,7 @@ class LogReply:
         search = self.page.search
         if search is not None:
             return None if search.complete else search.searched_from
-        more = rows and rows[0].first > 1 and len(self.page.entries) == self.query.limit
+        more = rows and rows[0].first > 1 and self.page.more
         return rows[0].first if more else None
 
     def _newer(self, rows: Sequence[Row], omitted: int) -> int | None:
@@ -122,7 +136,7 @@ class LogReply:
         else:
             before = self.query.before
             seen = rows[-1].last if rows else before - 1 if before is not None else self.query.after or 0
-            asked_to_the_end = before is None and (not self._forward or len(self.page.entries) < self.query.limit)
+            asked_to_the_end = before is None and (not self._forward or not self.page.more)
             over = seen >= total or asked_to_the_end
         return None if self.final and over else seen
 
@@ -133,12 +147,16 @@ class LogReply:
             place = f"lines {search.searched_from:,}-{search.searched_to:,} of {total}"
             lines = "line matches" if len(search.matches) == 1 else "lines match"
             words = f"{len(search.matches):,} {lines} {show(self.query.pattern)} in {place}"
+            unseen = sum(gap.last - gap.first + 1 for gap in search.gaps)
+            words += f", {unseen:,} of them gone or damaged and not searched" if unseen else ""
         elif rows:
             words = f"lines {rows[0].first:,}-{rows[-1].last:,} of {total}"
         elif not self.page.count.lines:
             words = "no lines" if self.page.count.final else "no lines so far"
         else:
-            words = f"none of the {total} lines is meant"
+            words = (
+                f"no {'line' if self.query.wanted == EVERYTHING else 'such line'}{self._where()}; the log has {total}"
+            )
         if rows and self.query.wanted != EVERYTHING and search is None:
             words = f"{len(rows):,} of the {words}"
         days = sorted({day_of(entry) for entry in self.page.entries if isinstance(entry, Line)})
@@ -147,6 +165,12 @@ class LogReply:
         pointers += [f"newer: after={newer}"] if newer is not None else []
         pointed = f" ({'; '.join(pointers)})" if pointers else ""
         return f"#{self.execution.number} {self.execution.workflow_id} · {words}{day}{pointed}"
+
+    def _where(self) -> str:
+        """Where the lines were looked for."""
+        if self.query.after is not None:
+            return f" after {self.query.after:,}"
+        return "" if self.query.before is None else f" before {self.query.before:,}"
 
     def _omission(self, omitted: int) -> str | None:
         if not omitted:

@@ -5,12 +5,19 @@ from typing import NamedTuple
 
 LONGEST_LINE = 2000
 """Characters shown of one line."""
+LONGEST_REASON = 600
+"""Characters of a reason."""
+LONGEST_LOOK = 16 * 1024
+"""Bytes of a line that are looked at for that. What takes the interpreter long keeps every other reply waiting."""
+MOST_STATES = 100
+"""States of a line that are looked at for one that shows anything."""
 
-# Colours, cursor movements, window titles and links: what a terminal would act on instead of showing it.
+# Colours, cursor movements, window titles and links: what a terminal would act on instead of showing it. No text
+# of a title or link goes on over the beginning of another: looking for its end stays linear.
 ESCAPE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
-    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c]*(?:\x1b\\|\x9c)"
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x90\x98\x9c-\x9f]*(?:\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
 )
 
@@ -41,6 +48,12 @@ def visible(text: str) -> str:
     return UNSEEN.sub(lambda match: escaped(match[0]), text)
 
 
+def reason_text(text: str) -> str:
+    """The reason of an end as one line of at most LONGEST_REASON characters; older rows may hold far longer ones."""
+    seen = visible(text[: LONGEST_REASON + 1])
+    return seen if len(seen) <= LONGEST_REASON else seen[: LONGEST_REASON - 1] + "…"
+
+
 def visible_lines(text: str) -> str:
     """Like `visible`, for a text of several lines."""
     return "\n".join(map(visible, text.split("\n")))
@@ -55,18 +68,29 @@ def escaped(character: str) -> str:
 
 def shown(data: bytes) -> Shown:
     """A line of a log. Bytes that are no text become `\\xff`."""
-    states = [state for state in data.split(b"\r") if state]
-    text, earlier = "", len(states)
-    while not text and earlier:
+    states = list(filter(None, data.split(b"\r")))
+    earlier = len(states)
+    last = max(0, earlier - MOST_STATES)
+    text, rest = "", b""
+    while not text and earlier > last:
         earlier -= 1
-        text = ESCAPE.sub("", states[earlier].decode("utf-8", "backslashreplace"))
-    return shortened(visible(text))._replace(folded=earlier)
+        state = states[earlier]
+        size = whole_characters(state, LONGEST_LOOK)
+        text, rest = ESCAPE.sub("", state[:size].decode("utf-8", "backslashreplace")), state[size:]
+    text = visible(text)
+    left_out = max(0, len(text) - LONGEST_LINE) + len(rest.decode("utf-8", "replace"))
+    return Shown(text[:LONGEST_LINE], left_out, earlier)
+
+
+def whole_characters(data: bytes, most: int) -> int:
+    """How many bytes to take, at most `most`, so that no character of UTF-8 is taken apart."""
+    size = min(len(data), most)
+    while size < len(data) and size > most - 4 and data[size] & 0xC0 == 0x80:
+        size -= 1
+    return size
 
 
 def shown_text(text: str) -> Shown:
     """A text that a program gave a name to, as one line."""
-    return shortened(visible(ESCAPE.sub("", text)))
-
-
-def shortened(text: str) -> Shown:
+    text = visible(ESCAPE.sub("", text[:LONGEST_LOOK]))
     return Shown(text[:LONGEST_LINE], max(0, len(text) - LONGEST_LINE))

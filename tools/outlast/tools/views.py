@@ -12,7 +12,7 @@ from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Approval, Artifact, Details, Execution, Page, Step, StepResult, Summary
 from outlast.tools.progress_views import phases_view, progress_view
-from outlast.tools.readable import visible
+from outlast.tools.readable import reason_text, visible
 
 View = dict[str, Json]
 
@@ -203,7 +203,7 @@ def summary_view(summary: Summary) -> View:
         "workflow_id": summary.workflow_id,
         "workflow_name": summary.workflow_name,
         "status": summary.status.value,
-        "reason": None if summary.reason is None else visible(summary.reason),
+        "reason": None if summary.reason is None else reason_text(summary.reason),
         "start_time": time_text(summary.started_at),
         "end_time": time_text(summary.ended_at),
         "duration_seconds": seconds(summary.duration_us),
@@ -229,4 +229,4 @@ def reason(execution: Execution) -> str | None:
     """The first cause once it is over; before it starts, what it waits for."""
     state = execution.state
     why = state.reason if isinstance(state, Settled) else state.waits_for if isinstance(state, Pending) else None
-    return None if why is None else visible(why)
+    return None if why is None else reason_text(why)

@@ -3,7 +3,8 @@
 `segments` is a sequence of 20-byte records, little-endian: spool u32, at i64 (µs), lines u32, bytes u32. Each says
 how many of the next lines and bytes of the data came from which spool with which mark. The top bits of `bytes` are
 flags: CUT, the segment is the beginning of a line that goes on in the next number of its spool; GAP, its lines
-were dropped and have no bytes. Byte counts are those after masking.
+were dropped and have no bytes; GONE, they have none because something emptied their spool. Byte counts are those
+after masking.
 Both are zstd frames, or both are as they are where that takes less room: `codec` says which. Each line of a slow log
 has a segment of its own, compressed to 6 bytes.
 `crc` is CRC-32 over the number of the first line (u64), segments and data as they are stored.
@@ -15,7 +16,7 @@ import zlib
 
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.seals import Block
-from outlast.storage.logs.lines import CUT, GAP, LAST, WHOLE, Piece
+from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, WHOLE, Piece
 from outlast.storage.logs.walks import Walk
 
 if sys.version_info >= (3, 14):
@@ -31,8 +32,9 @@ LEVEL = 1
 
 SEGMENT = struct.Struct("<IqII")
 NUMBER = struct.Struct("<Q")
-CUT_FLAG, GAP_FLAG = 1 << 31, 1 << 30
-SIZE = GAP_FLAG - 1
+FLAGS = {CUT: 1 << 31, GAP: 1 << 30, GONE: 1 << 29}
+KINDS = {flag: kind for kind, flag in FLAGS.items()}
+SIZE = (1 << 29) - 1
 
 
 class BlockBuilder:
@@ -96,8 +98,7 @@ def _segments(pieces: list[Piece]) -> bytes:
         spool, at, lines, size = piece.spool, piece.at, piece.lines, len(piece.data)
         if before is not None and before.kind == piece.kind == WHOLE and (before.spool, before.at) == (spool, at):
             lines, size = lines + records[-1][2], size + records.pop()[3]
-        flag = CUT_FLAG if piece.kind == CUT else GAP_FLAG if piece.kind == GAP else 0
-        records.append((spool, at, lines, size | flag))
+        records.append((spool, at, lines, size | FLAGS.get(piece.kind, 0)))
         before = piece
     return b"".join(SEGMENT.pack(*record) for record in records)
 
@@ -136,7 +137,7 @@ def _split(first: int, segments: bytes, raw: bytes) -> list[Piece]:
         end = begin + (size & SIZE)
         data = raw[begin:end]
         whole = WHOLE if data.endswith(b"\n") else LAST
-        kind = CUT if size & CUT_FLAG else GAP if size & GAP_FLAG else whole
+        kind = KINDS.get(size & ~SIZE, whole)
         pieces.append(Piece(first, lines, spool, at, kind, data))
         first, begin = first + lines, end
     if not pieces or begin != len(raw):

@@ -8,6 +8,8 @@ from outlast.storage.logs.stretches import Stretch
 
 MOST_LINES = 1000
 """Lines in one answer, at most."""
+MOST_BYTES = 8 << 20
+"""Bytes of lines after which an answer ends, with fewer lines than were asked for: one line may have 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)

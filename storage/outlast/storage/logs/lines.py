@@ -10,9 +10,13 @@ MASK = b"***"
 SHORTEST_SECRET = 4
 """Bytes. Masking shorter values would riddle the text with false hits."""
 
-WHOLE, LAST, CUT, GAP = 0, 1, 2, 3
+WHOLE, LAST, CUT, GAP, GONE = 0, 1, 2, 3, 4
 """What a piece holds: lines with their newlines · one last line without newline · the beginning of a line that
-goes on in the next number of its spool · lines that were dropped."""
+goes on in the next number of its spool · lines that were dropped · lines whose file was emptied or removed."""
+REASONS = {
+    GAP: "dropped: the log was over its size limit",
+    GONE: "gone: something emptied or removed the log file, as > /dev/stderr does (>> /dev/stderr does not)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,18 @@ class Piece(NamedTuple):
     def last(self) -> int:
         return self.first + self.lines - 1
 
+    @property
+    def hidden(self) -> bool:
+        """Its lines have numbers and no bytes."""
+        return self.kind in REASONS
+
     def entries(self, low: int, high: int) -> list[Entry]:
-        """The lines numbered `low` to `high`, as far as they are in this piece; dropped ones as one gap."""
+        """The lines numbered `low` to `high`, as far as they are in this piece; those without bytes as one gap."""
         low, high = max(low, self.first), min(high, self.last)
         if low > high:
             return []
-        if self.kind == GAP:
-            return [LogGap(low, high, "dropped: the log was over its size limit")]
+        if self.hidden:
+            return [LogGap(low, high, REASONS[self.kind])]
         spool = Spool.unpack(self.spool)
         if self.kind != WHOLE:
             return [Line(self.first, self.at, spool, self.data, self.kind == CUT, ended=False)]
@@ -76,6 +85,27 @@ class Piece(NamedTuple):
         for secret in masks:
             data = data.replace(secret, MASK)
         return self if data is self.data else self._replace(data=data)
+
+
+def size_of(entries: Iterable[Entry]) -> int:
+    """Bytes of the lines."""
+    return sum(len(entry.data) for entry in entries if isinstance(entry, Line))
+
+
+def joined_gaps(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries with neighbouring gaps of one reason as one."""
+    result: list[Entry] = []
+    for entry in entries:
+        before = result[-1] if result else None
+        if (
+            isinstance(entry, LogGap)
+            and isinstance(before, LogGap)
+            and (before.last + 1, before.reason) == (entry.first, entry.reason)
+        ):
+            result[-1] = LogGap(before.first, entry.last, entry.reason)
+        else:
+            result.append(entry)
+    return result
 
 
 def masks_of(secrets: Iterable[bytes]) -> tuple[bytes, ...]:

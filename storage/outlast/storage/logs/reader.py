@@ -191,8 +191,8 @@ class LogReader:
         if self._directory is None or seal.log_lines is not None:
             self.close()
             return View(self._blocks, seal.lines, None, seal.settled or seal.log_lines is not None)
-        if self._spools is not None and self._spools.first > seal.lines + 1:
-            self.close()  # an older store was put back: blocks that were there are not
+        if self._spools is not None and (self._spools.first > seal.lines + 1 or self._spools.stale):
+            self.close()  # an older store was put back: blocks that were there are not; or lines are gone
         if self._spools is None:
             position = Position() if not seal.position else decode_position(seal.lines, seal.position)
             try:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from sqlite3 import Connection
@@ -124,7 +125,7 @@ class Sealer:
         unclosed: list[Spool] = []
         for spool, size in self._spools():
             if (packed := spool.pack()) in marks.closed:
-                late_bytes += max(0, size - marks.last[packed])
+                late_bytes += max(0, marks.begins.get(packed, 0) + size - marks.last[packed])
             elif size:
                 unclosed.append(spool)
         if unclosed:
@@ -139,15 +140,15 @@ class Sealer:
             directory = Path(self._directory.attempt(step.id, 0).path).parent
             for attempt in directory.iterdir() if directory.is_dir() else ():
                 for stream in streams if attempt.name.isdecimal() else ():
-                    path = attempt / STREAM_FILES[stream]
-                    if path.is_file():
-                        yield Spool(step_no, int(attempt.name), stream), path.stat().st_size
+                    if (size := size_of(attempt / STREAM_FILES[stream])) is not None:
+                        yield Spool(step_no, int(attempt.name), stream), size
 
     def _result(self, *, finished: bool = False, unclosed: tuple[Spool, ...] = ()) -> Sealed:
         return Sealed(self._lines, self._blocks, finished, unclosed)
 
     def _seal(self, files: SpoolFiles) -> bool:
-        """Store all blocks that are due. False where another sealer was faster."""
+        """Store all blocks that are due. False where it is not the time: another sealer was faster, or a spool is
+        shorter than its marks say and its supervisor has not noted yet that it was emptied."""
         seen = self._seen
         walk = Walk(files, decode_position(seen.lines, seen.position) if seen.position else Position())
         builder = BlockBuilder(walk, self._masks)
@@ -167,6 +168,8 @@ class Sealer:
     def _store(self, files: SpoolFiles, blocks: list[seals.Block], position: Position) -> bool:
         # After a power cut the files must still reach as far as the store says they were read.
         files.sync(position.marks)
+        if not self._seen.settled and any(files.end(spool) < marked for spool, marked, _ in position.spools):
+            return False
         seen, text = self._seen, position.encode()
         moved = self._write(lambda connection: seals.append(connection, self._number, seen, blocks, text))
         if moved is None:
@@ -175,6 +178,15 @@ class Sealer:
         self._blocks += len(blocks)
         self._seen = moved
         return True
+
+
+def size_of(path: Path) -> int | None:
+    """Bytes of a spool; None where it is missing or its child has put something else there."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def remove_run_directory(run_directory: RunDirectory) -> bool:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from outlast.storage.logs.filters import MOST_LINES, LogFilter, Sieve
-from outlast.storage.logs.lines import Entry, LogGap
+from outlast.storage.logs.filters import MOST_BYTES, MOST_LINES, LogFilter, Sieve
+from outlast.storage.logs.lines import Entry, LogGap, size_of
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.view import View, Window, runs
 
 EVERYTHING = Sieve(LogFilter(), [])
+AT_ONCE = 8
+"""Neighbouring lines that are loaded at once to be shown; each may have 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +79,48 @@ class Search:
         return hits
 
     def _result(self, found: list[int], gaps: list[LogGap], low: int, high: int) -> LogSearch:
+        shown, entries = self._shown(found)
+        if len(shown) < len(found):
+            # As if these had been the limit.
+            low, high = (shown[0], high) if self.newest else (low, shown[-1])
         return LogSearch(
-            entries=self._shown(found),
-            matches=found,
+            entries=entries,
+            matches=shown,
             searched_from=low,
             searched_to=high,
             complete=(low, high) == (self.low, self.high),
             gaps=sorted((gap for gap in gaps if gap.last >= low and gap.first <= high), key=lambda gap: gap.first),
         )
 
-    def _shown(self, found: list[int]) -> list[Entry]:
-        ranges: list[tuple[int, int]] = []
+    def _shown(self, found: list[int]) -> tuple[list[int], list[Entry]]:
+        """The matches that fit into one answer, and they with what stands around them."""
+        matches: list[list[int]] = []
+        parts: list[list[Entry]] = []
+        size = 0
+        groups = self._groups(found)
+        for begin, end, numbers in reversed(groups) if self.newest else groups:
+            entries = self.view.oldest(begin, end, EVERYTHING, end - begin + 1)
+            if size_of(entries) >= MOST_BYTES:
+                # Lines so long that what stands around a match could take its place.
+                entries = self.view.oldest(numbers[0], numbers[-1], EVERYTHING, end - begin + 1)
+            matches.append(numbers)
+            parts.append(entries)
+            size += size_of(entries)
+            if size >= MOST_BYTES:
+                break
+        order = -1 if self.newest else 1
+        return [n for part in matches[::order] for n in part], [entry for part in parts[::order] for entry in part]
+
+    def _groups(self, found: list[int]) -> list[tuple[int, int, list[int]]]:
+        """Which lines to show, and the matches among them: neighbours together, as far as memory allows."""
+        groups: list[tuple[int, int, list[int]]] = []
         for n in found:
             begin, end = max(1, n - self.context), min(self.view.count, n + self.context)
-            if ranges and begin <= ranges[-1][1] + 1:
-                begin = ranges.pop()[0]
-            ranges.append((begin, end))
-        return [entry for begin, end in ranges for entry in self.view.oldest(begin, end, EVERYTHING, end - begin + 1)]
+            if groups and begin <= groups[-1][1] + 1:
+                first, last, numbers = groups[-1]
+                if end - first < AT_ONCE or end == last:
+                    groups[-1] = (first, end, [*numbers, n])
+                    continue
+                begin = last + 1
+            groups.append((begin, end, [n]))
+        return groups

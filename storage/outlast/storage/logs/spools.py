@@ -29,6 +29,7 @@ class SpoolLog:
         self.files = files
         self._masks = masks
         self._walk = Walk(files, position)
+        self._emptied = files.emptied.count
         self._index: list[Checkpoint] = []
         self._begin: Position = position
         """Where the stretch that still grows begins."""
@@ -44,6 +45,12 @@ class SpoolLog:
     def closed(self) -> frozenset[int]:
         """The packed spools whose attempts are over."""
         return self._walk.closed
+
+    @property
+    def stale(self) -> bool:
+        """A spool was emptied since: what is known about its lines is not true any more."""
+        self.files.emptied.look()
+        return self.files.emptied.count != self._emptied
 
     @property
     def first(self) -> int:

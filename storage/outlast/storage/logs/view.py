@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from outlast.kernel.errors import StoreDamaged
-from outlast.storage.logs.filters import Sieve
-from outlast.storage.logs.lines import GAP, WHOLE, Entry, LogGap, Piece
+from outlast.storage.logs.filters import MOST_BYTES, Sieve
+from outlast.storage.logs.lines import WHOLE, Entry, LogGap, Piece, size_of
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.spools import SpoolLog
 from outlast.storage.logs.stretches import Stretch
@@ -22,7 +22,7 @@ class Window(NamedTuple):
     @property
     def size(self) -> int:
         """Entries: a gap is one, however many lines it stands for."""
-        return 1 if isinstance(self.source, LogGap) or self.source.kind == GAP else self.high - self.low + 1
+        return 1 if isinstance(self.source, LogGap) or self.source.hidden else self.high - self.low + 1
 
     def entries(self) -> list[Entry]:
         if isinstance(self.source, LogGap):
@@ -31,7 +31,7 @@ class Window(NamedTuple):
 
     def gaps(self) -> list[LogGap]:
         """What of it cannot be looked at."""
-        hidden = isinstance(self.source, LogGap) or self.source.kind == GAP
+        hidden = isinstance(self.source, LogGap) or self.source.hidden
         return [entry for entry in self.entries() if isinstance(entry, LogGap)] if hidden else []
 
     def first(self, count: int) -> "Window":
@@ -99,27 +99,32 @@ class View:
         return pieces
 
     def oldest(self, low: int, high: int, sieve: Sieve, limit: int) -> list[Entry]:
-        """The first `limit` entries within `low` to `high` that pass."""
+        """The first `limit` entries within `low` to `high` that pass; fewer where they reach MOST_BYTES."""
         entries: list[Entry] = []
+        size = 0
         for stretch in self.forward(low):
             if stretch.first > high or sieve.too_late(stretch):
                 break
             for window in self.windows(stretch, low, high, sieve):
-                entries += window.first(limit - len(entries)).entries()
-                if len(entries) == limit:
+                part = window.first(limit - len(entries)).entries()
+                entries += part
+                size += size_of(part)
+                if len(entries) == limit or size >= MOST_BYTES:
                     return entries
         return entries
 
     def newest(self, low: int, high: int, sieve: Sieve, limit: int) -> list[Entry]:
-        """The last `limit` entries within `low` to `high` that pass, ascending."""
+        """The last `limit` entries within `low` to `high` that pass, ascending; fewer where they reach MOST_BYTES."""
         parts: list[list[Entry]] = []
+        size = 0
         for stretch in self.backward(high):
-            if limit == 0 or stretch.last < low or sieve.too_early(stretch):
+            if limit == 0 or size >= MOST_BYTES or stretch.last < low or sieve.too_early(stretch):
                 break
             for window in self.windows(stretch, low, high, sieve, newest=True):
                 parts.append(window.last(limit).entries())
                 limit -= len(parts[-1])
-                if limit == 0:
+                size += size_of(parts[-1])
+                if limit == 0 or size >= MOST_BYTES:
                     break
         return [entry for part in reversed(parts) for entry in part]
 

@@ -9,25 +9,34 @@ The rules of numbering:
 4. Where a spool is shorter than a mark says (a power cut), the missing bytes are just missing; the partial line
    before them counts at CLOSE.
 5. GAP counts the lines that were dropped; their bytes reach up to its offset.
-6. A line's time is its mark's time.
+6. Behind EMPTIED a spool goes on with the first byte of its file. Earlier marks of it, and those of a spool whose file
+   is not there, have no bytes any more: each stands for the lines it says it has, less those with numbers already.
+7. A line's time is its mark's time.
 So numbers depend on marks and bytes alone, never on who reads when or in what portions: they never change.
 """
 
+import errno
 import os
+import stat
 from collections import OrderedDict
 from types import TracebackType
 
 from outlast.kernel.home import RunDirectory
-from outlast.kernel.marks import CLOSE, RECORD, Mark, MarkReader, Spool
+from outlast.kernel.marks import CLOSE, EMPTIED, MAX_LINE, RECORD, Mark, MarkReader, Spool
 from outlast.kernel.marks import GAP as GAP_MARK
-from outlast.storage.logs.lines import CUT, GAP, LAST, WHOLE, Piece
+from outlast.storage.logs.emptied import EmptiedSpools
+from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, WHOLE, Piece
 from outlast.storage.logs.positions import Position, SpoolPosition
 
-MAX_LINE = 1 << 20
-"""Bytes. A line without end must not need memory without end."""
 CHUNK = 1 << 17
 """Bytes of one read while looking for the end of a long line, and of marks."""
 OPEN_SPOOLS = 16
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO)
+"""What opening says where there is no file, or a link, or a socket."""
+
+
+class SpoolEmptied(Exception):
+    """A spool was truncated: the bytes that were read may be others than were asked for."""
 
 
 class SpoolFiles:
@@ -41,36 +50,48 @@ class SpoolFiles:
         self._directory = run_directory
         self._steps = steps
         self._marks = os.open(run_directory.marks, os.O_RDONLY | os.O_CLOEXEC)
+        self.emptied = EmptiedSpools(self._marks)
         self._open: OrderedDict[int, int] = OrderedDict()
         self._read_to: dict[int, int] = {}
         self._synced: dict[int, int] = {}
         self._marks_synced = 0
         self.missing = False
-        """A spool was asked for whose file is not there: lost, or the run directory is being removed."""
+        """A spool was asked for whose file is not there: lost, replaced, or the run directory is being removed."""
 
     def read_marks(self, position: int) -> bytes:
         return os.pread(self._marks, CHUNK, position)
 
     def read(self, spool: int, size: int, offset: int) -> bytes:
-        """Up to `size` bytes; fewer only where the file ends."""
-        fd = self._fd(spool)
-        if fd is None:
+        """Up to `size` bytes from an offset of the marks on; fewer only where the file ends.
+
+        Raises SpoolEmptied where that was noted while they were read: then ask again.
+        """
+        fd, begin = self._fd(spool), self.emptied.begin(spool)
+        if fd is None or offset < begin:
             return b""
-        data = os.pread(fd, size, offset)
+        data = os.pread(fd, size, offset - begin)
+        # Looked at again behind the read: until then it may have been emptied.
+        self.emptied.look()
+        if self.emptied.begin(spool) != begin:
+            raise SpoolEmptied
         self._read_to[spool] = max(offset + len(data), self._read_to.get(spool, 0))
         return data
 
-    def size(self, spool: int) -> int:
-        """Bytes in the file; 0 where it is missing."""
+    def gone(self, mark: Mark) -> bool:
+        """The bytes that a mark speaks of are not there any more."""
+        return mark.offset <= self.emptied.begin(mark.spool) or self._fd(mark.spool) is None
+
+    def end(self, spool: int) -> int:
+        """Where the spool ends, as an offset of the marks; where it begins if its file is missing."""
         fd = self._fd(spool)
-        return 0 if fd is None else os.fstat(fd).st_size
+        return self.emptied.begin(spool) + (0 if fd is None else os.fstat(fd).st_size)
 
     def sync(self, marks: int) -> None:
         """Make durable what was read of the spools, and the first `marks` bytes of the marks."""
         for spool, end in self._read_to.items():
             if end > self._synced.get(spool, 0) and (fd := self._fd(spool)) is not None:
                 # All that is there now becomes durable, so one call serves many batches of a log that has ended.
-                size = os.fstat(fd).st_size
+                size = self.end(spool)
                 os.fsync(fd)
                 self._synced[spool] = size
         if marks > self._marks_synced:
@@ -87,9 +108,8 @@ class SpoolFiles:
             self.missing = True
             return None
         path = self._directory.attempt(self._steps[step - 1], attempt).spool(stream)
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        fd = open_spool(path)
+        if fd is None:
             self.missing = True
             return None
         self._open[spool] = fd
@@ -110,6 +130,21 @@ class SpoolFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_spool(path: str) -> int | None:
+    """A descriptor to read a spool with. None where it is missing, or where its child has put something else there:
+    a FIFO would be waited for, a link would show another file's lines."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
 
 
 class Walk:
@@ -176,7 +211,7 @@ class Walk:
                     return None
                 self.exhausted = False
                 self._starts.setdefault(mark.spool, 0)
-            piece = self._dropped(mark) if mark.kind == GAP_MARK else self._piece(mark, room, oversize)
+            piece = self._next_piece(mark, room, oversize)
             if piece is not None:
                 self.lines += piece.lines
                 return piece
@@ -195,6 +230,14 @@ class Walk:
             self._next_record += RECORD
             for mark in self._reader.feed(record):
                 return mark
+
+    def _next_piece(self, mark: Mark, room: int, oversize: bool) -> Piece | None:
+        while mark.kind not in (GAP_MARK, EMPTIED) and not self.files.gone(mark):
+            try:
+                return self._piece(mark, room, oversize)
+            except SpoolEmptied:
+                continue  # behind this mark, which then is gone, or before it
+        return self._gap(mark)
 
     def _piece(self, mark: Mark, room: int, oversize: bool) -> Piece | None:
         """The next piece of a mark. None when it has no more, or when its first line does not fit."""
@@ -236,15 +279,20 @@ class Walk:
         self._scanned.pop(mark.spool, None)
         if kind == LAST:
             self._end(mark)
+        else:
+            # What it stands for if the rest of its bytes goes.
+            self._mark = mark._replace(lines=max(0, mark.lines - lines))
         return piece
 
-    def _dropped(self, mark: Mark) -> Piece | None:
+    def _gap(self, mark: Mark) -> Piece | None:
+        """The lines of a mark that has no bytes, or none any more."""
         self._starts[mark.spool] = mark.offset
         self._scanned.pop(mark.spool, None)
         self._end(mark)
-        if mark.dropped == 0:
+        if mark.lines == 0:
             return None
-        return Piece(self.lines + 1, mark.dropped, mark.spool, mark.at, GAP, b"")
+        kind = GAP if mark.kind == GAP_MARK else GONE
+        return Piece(self.lines + 1, mark.lines, mark.spool, mark.at, kind, b"")
 
     def _end(self, mark: Mark) -> None:
         self._mark = None

@@ -12,7 +12,7 @@ from outlast.server.cli.selecting import Entries, Selection, selected
 from outlast.server.cli.session import Session, json_option, pass_session
 from outlast.server.cli.tidying import tidy
 from outlast.storage.logs.filters import LogFilter
-from outlast.storage.logs.lines import LogGap
+from outlast.storage.logs.lines import LogGap, joined_gaps
 from outlast.storage.records import Execution
 from outlast.tools.log_views import gap_view, line_view, meaning_of
 
@@ -78,7 +78,7 @@ def logs(
             tidy(session, observer, execution)
         else:
             for entries in selected(observer, execution, selection):
-                write(entries)
+                write(tuple(joined_gaps(entries)))
 
 
 def writer(session: Session, execution: Execution, *, as_raw: bool, jsonl: bool) -> Writer:
