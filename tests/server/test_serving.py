@@ -216,7 +216,7 @@ async def test_a_server_ends_while_it_waits_for_its_store(home: Home, tmp_path: 
     """A client that gives up does not leave a server behind that still waits for somebody's lock."""
     slow = SERVER[2].replace(
         "anyio.run(",
-        "import outlast.server.opening as opening, contextlib\n"
+        "import outlast.runtime.runtime as opening, contextlib\n"
         "@contextlib.asynccontextmanager\n"
         "async def slow(options):\n"
         "    print('opening', file=sys.stderr, flush=True)\n"
@@ -317,7 +317,7 @@ async def test_only_messages_get_onto_the_wire(home: Home, tmp_path: Path) -> No
     forged = json.dumps({"jsonrpc": "2.0", "id": 2, "result": {"content": [], "isError": False}})
     noisy = SERVER[2].replace(
         "anyio.run(",
-        "import outlast.server.opening as opening\n"
+        "import outlast.runtime.runtime as opening\n"
         "opened = opening.open_runtime\n"
         "def open_runtime(options):\n"
         f"    print({forged!r}, flush=True); os.write(1, {forged.encode()!r}); os.system('echo noise; cat')\n"

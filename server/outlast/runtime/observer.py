@@ -98,6 +98,10 @@ class Observer:
         page = await self.store.read(lambda c: history.page(c, Filter(workflow_id=workflow_id), limit=1))
         return page.executions[0] if page.executions else None
 
+    async def newest_number(self) -> int:
+        """The highest number that was given; 0 before the first execution."""
+        return await self.store.read(executions.highest_number)
+
     async def outcomes(self, workflow_id: str) -> list[tuple[ExecutionStatus, int]]:
         """Status and duration (µs) of a workflow's latest settled executions, newest first."""
         return await self.store.read(lambda c: history.outcomes(c, workflow_id))

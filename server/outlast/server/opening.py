@@ -4,12 +4,17 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from outlast.runtime.options import Options
-from outlast.runtime.runtime import Runtime, open_runtime
+
+if TYPE_CHECKING:
+    from outlast.runtime.runtime import Runtime
 
 LOG = logging.getLogger(__name__)
 
@@ -31,7 +36,7 @@ class Opening:
             self._attempt = Attempt()
             self._group.start_soon(self._keep_open, self._attempt)
 
-    async def runtime(self) -> Runtime:
+    async def runtime(self) -> "Runtime":
         """The open runtime. Raises what keeps it from opening: a StoreError, InvalidInput, or an OSError."""
         self.begin()
         attempt = self._attempt
@@ -44,7 +49,9 @@ class Opening:
 
     async def _keep_open(self, attempt: "Attempt") -> None:
         try:
-            async with open_runtime(self._options) as runtime:
+            # Only now: importing it takes a tenth of a second, on a thread of its own.
+            module = await anyio.to_thread.run_sync(import_module, "outlast.runtime.runtime")
+            async with module.open_runtime(self._options) as runtime:
                 attempt.runtime = runtime
                 attempt.over.set()
                 self.opened.set()

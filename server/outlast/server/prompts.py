@@ -1,4 +1,4 @@
-"""Questions that people ask again and again, ready to be sent; and what completes their arguments."""
+"""Questions that people ask again and again, ready to be sent; and what completes their arguments and addresses."""
 
 from typing import Annotated
 
@@ -19,13 +19,11 @@ RECENT = 200
 
 
 def add_prompts(server: MCPServer[Opening]) -> None:
-    """Give a server its prompts, and the completion of their arguments and of the resources' addresses."""
+    """Give a server its prompts."""
     server.prompt(title="Why did it fail?", description="Find out why an execution failed and what to do.")(
         diagnose_failure
     )
     server.prompt(title="Report", description="What ran lately, what failed, what needs attention.")(report_on_period)
-    low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # MCPServer gives completion no runtime
-    low.add_request_handler("completion/complete", CompleteRequestParams, complete)
 
 
 def diagnose_failure(

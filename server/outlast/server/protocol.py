@@ -22,6 +22,8 @@ from mcp.server.subscriptions import (
 )
 from mcp.types import (
     PROTOCOL_VERSION_META_KEY,
+    CompleteRequestParams,
+    CompleteResult,
     DiscoverResult,
     EmptyResult,
     JSONRPCMessage,
@@ -92,6 +94,17 @@ class Listening(ListenHandler):
     async def __call__(self, ctx: Request, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         with self._watcher.watching(params.notifications.resource_subscriptions or ()):
             return await super().__call__(ctx, params)
+
+
+def serve_completion(server: MCPServer[Opening]) -> None:
+    """Have arguments and addresses completed: MCPServer's own way would not reach the runtime."""
+
+    async def complete(context: Request, params: CompleteRequestParams) -> CompleteResult:
+        from outlast.server.prompts import complete  # here: it imports most of Outlast, and there is time now
+
+        return await complete(context, params)
+
+    lowlevel(server).add_request_handler("completion/complete", CompleteRequestParams, complete)
 
 
 def serve_subscriptions(server: MCPServer[Opening], bus: InMemorySubscriptionBus, watcher: Watcher) -> None:

@@ -17,14 +17,12 @@ from mcp.server.subscriptions import InMemorySubscriptionBus
 
 from outlast.runtime.options import Options
 from outlast.server.failures import sole
+from outlast.server.loading import Loading
 from outlast.server.opening import Opening, opening
 from outlast.server.parentage import end_with_parent
-from outlast.server.prompts import add_prompts
-from outlast.server.protocol import Discovery, initialization, lowlevel, serve_subscriptions
-from outlast.server.resources import add_resources
+from outlast.server.protocol import Discovery, initialization, lowlevel, serve_completion, serve_subscriptions
 from outlast.server.stdio import claim, open_streams
 from outlast.server.watching import Watcher
-from outlast.tools.registration import TOOLS
 
 VERSION = version("outlast")
 
@@ -50,8 +48,8 @@ TIME_TO_CLOSE = 0.2
 
 
 def create_server(options: Options) -> MCPServer[Opening]:
-    """The server with its tools, resources and prompts; it opens the runtime once that is needed."""
-    bus, watcher = InMemorySubscriptionBus(), Watcher()
+    """The server; its tools, resources and prompts are imported, and the runtime opened, once that is needed."""
+    bus, watcher, loading = InMemorySubscriptionBus(), Watcher(), Loading()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Opening]) -> AsyncGenerator[Opening]:
@@ -66,13 +64,13 @@ def create_server(options: Options) -> MCPServer[Opening]:
         title="Outlast",
         version=VERSION,
         instructions=INSTRUCTIONS,
-        tools=list(TOOLS),
         lifespan=lifespan,
         log_level="WARNING",
         subscriptions=bus,
+        middleware=[loading],
     )
-    add_resources(server)
-    add_prompts(server)
+    loading.into(server)
+    serve_completion(server)
     serve_subscriptions(server, bus, watcher)
     return server
 

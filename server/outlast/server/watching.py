@@ -8,15 +8,16 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
 
 from outlast.kernel.errors import NotFound, OutlastError
-from outlast.kernel.executions import highest_number
-from outlast.runtime.runtime import Runtime
 from outlast.server.opening import Opening
+
+if TYPE_CHECKING:
+    from outlast.runtime.runtime import Runtime
 
 LOG = logging.getLogger(__name__)
 
@@ -86,8 +87,8 @@ class Watcher:
                 else:
                     await self._news.wait()
 
-    async def _look(self, runtime: Runtime) -> None:
-        newest = await runtime.store.read(highest_number)
+    async def _look(self, runtime: "Runtime") -> None:
+        newest = await runtime.newest_number()
         if self._newest is not None and newest != self._newest:
             await self._tell(ResourcesListChanged())
         self._newest = newest
@@ -103,7 +104,7 @@ class Watcher:
             await tell(event)
 
 
-async def look_at(runtime: Runtime, uri: str) -> Seen | None:
+async def look_at(runtime: "Runtime", uri: str) -> Seen | None:
     """What there is now; None for what is no execution or none any more."""
     scheme, _, rest = uri.partition("://")
     if scheme != "execution":

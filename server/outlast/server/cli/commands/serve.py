@@ -1,5 +1,6 @@
 """`outlast serve`."""
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -29,11 +30,14 @@ def serve(session: Session) -> None:
         session.screen.note(
             "This waits for an MCP client on standard input; in a terminal there is none. Ctrl-C ends it."
         )
-    # Only here: MCP takes half a second to import.
+    # Only here: MCP takes half a second to import, more with the garbage collector looking for garbage in it.
+    gc.disable()
     import anyio
 
     from outlast.server.serving import serve as serve_client
 
+    gc.freeze()
+    gc.enable()
     anyio.run(serve_client, settings.options("mcp", background=True))
 
 
