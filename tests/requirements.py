@@ -57,8 +57,9 @@ REQUIREMENTS = {
     "(more by pages); each line carries its type and structured data.",
     "S3-18": "Backups with rotation (a setting with a default), `db restore`; "
     "a failed migration leaves the old database usable, with the way back documented.",
-    # So far read back by the CLI.
     "S3-21": "An execution started by the CLI is readable through MCP by its handle after everything was restarted.",
+    "S4-15": "Errors never show stack traces or secrets; every query is parameterised; inputs have size limits and "
+    "Unicode handling; the server keeps its own log with levels.",
     "S4-16": "docs/: database reference, tool and CLI reference with examples and errors, troubleshooting; "
     "a test keeps them complete.",
     "X1": "Executions outlive the server, the client and the terminal; "

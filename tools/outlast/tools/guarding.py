@@ -47,6 +47,7 @@ class GuardedTool(Tool):
             checked = self._checked(arguments)
             return await self.fn(context, **checked)
         except OutlastError as error:
+            error.next = error.next or self._usage()  # every error names the next useful call
             return refusal(error)
         except Exception as error:  # noqa: BLE001 - logged there; the caller gets a sentence and no internals
             return refusal(unexpected(error, self.name))
