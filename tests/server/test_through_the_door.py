@@ -103,7 +103,7 @@ async def test_what_is_wrong_is_refused_with_a_sentence_and_the_next_call(home: 
             for part in (secret, "Traceback", "pydantic", "sqlite3"):
                 assert part not in refused.text, (tool, arguments)
         assert (await agent.call("list_execution_history")).data["total"] == 1
-    assert secret.encode() not in b"".join(p.read_bytes() for p in Path(home.root).rglob("*") if p.is_file())
+    assert secret.encode() not in b"".join(p.read_bytes() for p in Path(home.root).glob("executions.db*"))
 
 
 async def test_a_child_gets_no_input_and_reaches_nobody(home: Home, tmp_path: Path) -> None:
