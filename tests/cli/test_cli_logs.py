@@ -93,11 +93,22 @@ def test_a_line_that_was_cut_is_whole_again_when_raw(cli: Cli) -> None:
 
 
 def test_jsonl_lines_are_objects_with_the_fields_of_get_logs(cli: Cli, counted: None) -> None:
-    for option in ("--jsonl", "--json"):
-        views = [json.loads(line) for line in lines_of(cli("logs", "1", option, "-n", "2"))]
-        assert [view["n"] for view in views] == [2499, 2500]
-        assert list(views[0]) == ["n", "t", "stream", "step", "attempt", "type", "text"]
-        assert (views[0]["text"], views[0]["step"], views[0]["stream"]) == ("2499", "run", "merged")
+    views = [json.loads(line) for line in lines_of(cli("logs", "1", "--jsonl", "-n", "2"))]
+    assert [view["n"] for view in views] == [2499, 2500]
+    assert list(views[0]) == ["n", "t", "stream", "step", "attempt", "type", "text"]
+    assert (views[0]["text"], views[0]["step"], views[0]["stream"]) == ("2499", "run", "merged")
+
+
+def test_json_is_one_document_with_the_fields_of_get_logs(cli: Cli, counted: None) -> None:
+    document = json.loads(cli("logs", "1", "--json", "-n", "2").stdout)
+    assert document["lines"] == [json.loads(line) for line in lines_of(cli("logs", "1", "--jsonl", "--after", "2498"))]
+    assert (document["number"], document["log_lines"], document["log_lines_final"]) == (1, 2500, True)
+    assert json.loads(cli("logs", "1", "--json", "--grep", "nothing of the kind").stdout)["lines"] == []
+
+
+def test_after_nothing_begins_at_the_beginning(cli: Cli, counted: None) -> None:
+    """A script that pages from 0 must not be given the tail."""
+    assert cli("logs", "1", "--after", "0", "-n", "2", "--raw").stdout == "1\n2\n"
 
 
 def test_streams_apart(home: Home, cli: Cli) -> None:
@@ -114,7 +125,8 @@ def test_what_cannot_be_shown_is_said(cli: Cli, counted: None) -> None:
         (["1", "--step", "nope"], 2, "step: there is no step 'nope'."),
         (["1", "--stream", "nope"], 2, "Invalid value for '--stream'"),
         (["2"], 3, "execution_not_found"),
-        (["1", "--raw", "--jsonl"], 2, "--raw and --jsonl exclude each other."),
+        (["1", "--raw", "--jsonl"], 2, "--raw, --jsonl and --json exclude each other."),
+        (["1", "--json", "-f"], 2, "--json is one document"),
     ):
         result = cli("logs", *arguments)
         assert result.exit_code == code, arguments

@@ -195,6 +195,25 @@ def test_somebody_elses_file_is_refused(flows: Path, tmp_path: Path, how: str) -
     assert set(reasons(catalogue).values()) == {"belongs to another user (uid 12345), not to you or root"}
 
 
+@pytest.mark.skipif(not ROOT, reason="only root can give files away")
+def test_what_another_user_has_put_there_is_not_read(tmp_path: Path) -> None:
+    """Neither from a directory of theirs, nor through a link of theirs, whatever it leads to."""
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    for folder in (theirs, ours):
+        folder.mkdir()
+        (folder / "release.yaml").write_text("id: release\nrun: ['true']\n")
+    os.chown(theirs, 12345, 12345)
+    (ours / "planted").symlink_to("/usr/bin/whoami")
+    (ours / "other.yaml").symlink_to(ours / "release.yaml")
+    for link in ("planted", "other.yaml"):
+        os.chown(ours / link, 12345, 12345, follow_symlinks=False)
+    catalogue = discover([theirs, ours], allow_command=False, seconds=60)
+    assert [found.path for found in catalogue.workflows.values()] == [ours / "release.yaml"]
+    told = {skipped.path.name: skipped.reason for skipped in catalogue.skipped}
+    assert "which belongs to another user (uid 12345)" in told["theirs"]
+    assert told["planted"] == told["other.yaml"] == "was put there by another user (uid 12345)"
+
+
 def test_files_of_the_user_and_of_root_are_trusted_and_others_are_not(flows: Path) -> None:
     status = write(flows / "a.yaml").stat()
 

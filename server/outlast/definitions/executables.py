@@ -16,7 +16,7 @@ from outlast.definitions.explaining import finding, problems_in
 from outlast.definitions.loading import RESERVED
 from outlast.definitions.metadata import definition_from
 from outlast.definitions.model import WorkflowDefinition
-from outlast.definitions.trust import Untrusted, check_directory, check_status, key_of, unsettled
+from outlast.definitions.trust import Untrusted, check_directory, check_link, check_status, key_of, unsettled
 from outlast.kernel.errors import InvalidDefinition, InvalidInput
 from outlast.kernel.plan import Json
 
@@ -53,6 +53,7 @@ class Executables:
         """An executable file's workflow, as far as it is known without starting anything."""
         try:
             check_status(status, os.geteuid())
+            check_link(path)
             check_directory(path.resolve().parent)
             answer = self._answers.get(path, key_of(status))
             if answer is None and is_marked(path):

@@ -20,12 +20,25 @@ class Untrusted(Exception):
 
 
 def check_directory(directory: Path) -> None:
-    """Raise Untrusted where somebody else could put a file into a directory, or swap one above it."""
+    """Raise Untrusted where somebody else could put a file into a directory, or swap one above it.
+
+    Members of a directory's group are not held against it: on many systems everybody has a group of their own.
+    """
     resolved = directory.resolve()
     for place in (resolved, *resolved.parents):
-        mode = place.stat().st_mode
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        status = place.stat()
+        if status.st_uid not in (os.geteuid(), 0):
+            raise Untrusted(f"lies in {place}, which belongs to another user (uid {status.st_uid}), not to you or root")
+        # Into a sticky directory others may put files, but they cannot swap what is there.
+        if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
             raise Untrusted(f"lies in {place}, which everybody can write to; run: chmod o-w {place}")
+
+
+def check_link(path: Path) -> None:
+    """Raise Untrusted for a name that somebody else has put there: a symbolic link of theirs leads where they like."""
+    owner = path.lstat().st_uid
+    if owner not in (os.geteuid(), 0):
+        raise Untrusted(f"was put there by another user (uid {owner})")
 
 
 def check_status(status: os.stat_result, user: int) -> None:
@@ -63,6 +76,7 @@ def read_trusted(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         check_status(os.fstat(descriptor), os.geteuid())
+        check_link(path)
         check_directory(path.absolute().parent)
         check_directory(path.resolve().parent)
         data = b""

@@ -245,7 +245,8 @@ A flag is the setting's name with dashes, a variable its name in capitals behind
 directories by colons. `home` cannot stand in `config.toml`, which lies there.
 
 What is not understood is refused, with the place and what is allowed: nothing runs on a misspelt setting.
-`config.toml` is only read when nobody but you and root can write to it: it says which commands may be run.
+`config.toml` is only read when it and every directory above it belong to you or root and not everybody can write to
+them: it says which commands may be run. (Members of its group can, where you let them.)
 """
 
 if __name__ == "__main__":

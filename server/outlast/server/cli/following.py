@@ -33,7 +33,7 @@ def follow(observer: Opened[Observer], number: int, selection: Selection) -> Ite
     Yields at least every LOOK_EVERY seconds. Goes on over deaths of supervisors, and replaces them.
     """
     matching = Matching(selection.pattern)
-    position, counted = selection.after, 0
+    position, counted = selection.after or 0, 0
     execution = observer.call(observer.it.get, number)
     if selection.last is not None:
         counted = observer.call(observer.it.log_count, execution).lines

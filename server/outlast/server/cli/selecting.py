@@ -20,7 +20,8 @@ class Selection:
 
     last: int | None = None
     """That many: the newest ones, or with `after` the first behind it."""
-    after: int = 0
+    after: int | None = None
+    """Lines behind this number; 0 means from the beginning on."""
     before: int | None = None
     pattern: str | None = None
     wanted: LogFilter = EVERYTHING
@@ -33,7 +34,7 @@ class Selection:
 
 def selected(observer: Opened[Observer], execution: Execution, selection: Selection) -> Iterator[Entries]:
     """The lines that are there now, ascending."""
-    if selection.last is None or selection.after:
+    if selection.last is None or selection.after is not None:
         yield from oldest(observer, execution, selection)
     elif selection.dense:
         high = observer.call(observer.it.log_count, execution).lines
@@ -47,7 +48,7 @@ def selected(observer: Opened[Observer], execution: Execution, selection: Select
 
 def oldest(observer: Opened[Observer], execution: Execution, selection: Selection) -> Iterator[Entries]:
     """From `after` on."""
-    position, left = selection.after, selection.last
+    position, left = selection.after or 0, selection.last
     while left is None or left > 0:
         limit = MOST_LINES if left is None else min(left, MOST_LINES)
         query = LogQuery(limit=limit, after=position, pattern=selection.pattern, wanted=selection.wanted)

@@ -50,13 +50,12 @@ def parse_moment(field: str, text: str, at: int) -> int:
     if re.match(r"[0-9.]+(ms|s|m|h|d)", text):
         return at - round(parse_seconds(field, text) * 1_000_000)
     try:
-        then = datetime.fromisoformat(text)
-    except ValueError:
+        return round(datetime.fromisoformat(text).astimezone().timestamp() * 1_000_000)
+    except (ValueError, OverflowError):
         raise InvalidInput(
             f"{field}: {text!r} is no time. Write a date (2026-11-20), a date and time (2026-11-20T14:02) or how "
             "long ago (90m, 3h, 2d)."
         ) from None
-    return round(then.astimezone().timestamp() * 1_000_000)
 
 
 def parse_seconds(field: str, text: str) -> float:
