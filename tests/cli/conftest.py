@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,3 +56,13 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 def shell(cli: Cli) -> Callable[[str], Result]:
     """Runs a text for the shell as an execution and waits for its end."""
     return lambda text: cli("run", "--wait", "--", "sh", "-c", text)
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is that of Berlin."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.delenv("TZ")
+    time.tzset()

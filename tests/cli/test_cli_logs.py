@@ -1,7 +1,9 @@
 """`logs`: which lines, in which form, and to the end."""
 
 import json
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from commandline import SECONDS, Cli, Gate, Spawn, lines_of
 from outlast.kernel.home import Home
 from outlast.kernel.marks import Spool
 from outlast.server.cli.following import follow
-from outlast.server.cli.lines import bare, raw, readable
+from outlast.server.cli.lines import LineFormat, bare, raw, readable
 from outlast.server.cli.selecting import Selection
 from outlast.server.cli.session import Session
 from outlast.storage.logs.lines import Line, LogGap
@@ -26,6 +28,7 @@ SELECTIONS: list[tuple[list[str], int, int]] = [
     (["-n", "5000"], 1, 2500),
     (["--after", "2400"], 2401, 2500),
     (["--after", "10", "-n", "1500"], 11, 1510),
+    (["--after", "0", "-n", "3"], 1, 3),
     (["--before", "10"], 1, 9),
     (["--before", "10", "-n", "3"], 7, 9),
     (["--before", "2000", "-n", "1500"], 500, 1999),
@@ -40,6 +43,9 @@ SELECTIONS: list[tuple[list[str], int, int]] = [
     (["--grep", "."], 1, 2500),
     (["--stream", "merged", "-n", "1700"], 801, 2500),
     (["--step", "run", "--before", "10", "-n", "4"], 6, 9),
+    (["--attempt", "1", "--since", "1h", "-n", "2"], 2499, 2500),
+    (["--until", "2100-01-01", "--after", "0", "-n", "2"], 1, 2),
+    (["--grep", "^2[34]..$", "--after", "0", "-n", "2"], 2300, 2301),
 ]
 """Options, and the first and the last line that they select."""
 
@@ -99,16 +105,61 @@ def test_jsonl_lines_are_objects_with_the_fields_of_get_logs(cli: Cli, counted: 
     assert (views[0]["text"], views[0]["step"], views[0]["stream"]) == ("2499", "run", "merged")
 
 
-def test_json_is_one_document_with_the_fields_of_get_logs(cli: Cli, counted: None) -> None:
-    document = json.loads(cli("logs", "1", "--json", "-n", "2").stdout)
-    assert document["lines"] == [json.loads(line) for line in lines_of(cli("logs", "1", "--jsonl", "--after", "2498"))]
-    assert (document["number"], document["log_lines"], document["log_lines_final"]) == (1, 2500, True)
-    assert json.loads(cli("logs", "1", "--json", "--grep", "nothing of the kind").stdout)["lines"] == []
+@pytest.mark.parametrize(
+    ("options", "shown", "cursor"),
+    [
+        ([], list(range(1, 2501)), None),
+        (["-n", "2"], [2499, 2500], None),
+        (["--after", "7", "-n", "2"], [8, 9], 9),
+        (["--after", "2500"], [], None),
+        (["--after", "2600"], [], None),
+        (["--before", "4"], [1, 2, 3], 3),
+        (["--grep", "^42$", "-C", "1"], [41, 42, 43], None),
+        (["--stream", "stderr"], [], None),
+    ],
+)
+def test_json_is_one_document_with_the_fields_of_get_logs(
+    cli: Cli, counted: None, options: list[str], shown: list[int], cursor: int | None
+) -> None:
+    document = json.loads(cli("logs", "1", "--json", *options).stdout)
+    assert [line["n"] for line in document.pop("lines")] == shown
+    assert len(document.pop("handle_id")) == 36
+    rest = {"number": 1, "log_lines": 2500, "log_lines_final": True, "omitted": 0, "next_cursor": cursor}
+    assert document == rest
 
 
-def test_after_nothing_begins_at_the_beginning(cli: Cli, counted: None) -> None:
-    """A script that pages from 0 must not be given the tail."""
-    assert cli("logs", "1", "--after", "0", "-n", "2", "--raw").stdout == "1\n2\n"
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["--grep", "^(10|13|1005|2500)$", "-C", "2"], [*range(8, 16), *range(1003, 1008), *range(2498, 2501)]),
+        (["--grep", "^(10|13)$", "-C", "2", "--before", "12"], [8, 9, 10, 11]),
+        (["--grep", "^(10|13)$", "-C", "2", "-n", "1"], list(range(11, 16))),
+        (["--grep", "^(10|13)$", "-C", "2", "-n", "1", "--after", "0"], list(range(8, 13))),
+        (["--grep", "00$", "-C", "100", "-n", "9"], list(range(1600, 2501))),
+        (["--grep", "00$", "-C", "100", "--after", "1650"], list(range(1600, 2501))),
+        (["--grep", "0$", "-C", "100"], list(range(1, 2501))),
+    ],
+)
+def test_lines_around_matches_are_shown_once(cli: Cli, counted: None, options: list[str], shown: list[int]) -> None:
+    assert numbers(cli("logs", "1", "--raw", *options)) == shown
+
+
+def test_times_are_local_and_a_day_is_said_where_it_is_another_one(cli: Cli, berlin: None) -> None:
+    cli("run", "--wait", "--", "true")
+    with Session().observer() as observer:
+        execution = observer.call(observer.it.get, 1)
+    form = LineFormat(execution, colours=False)
+    evening = round(datetime.fromisoformat("2026-07-01T21:59:59Z").timestamp() * 1_000_000)
+    lines = [Line(n, evening + after * 1_000_000, Spool(1, 1, 0), b"x") for n, after in ((1, 0), (2, 0), (3, 1))]
+    assert form.text(lines).splitlines() == [
+        "--- 1 Jul 2026 CEST ---",
+        "    1 23:59:59.0 x",
+        "    2 23:59:59.0 x",
+        "--- 2 Jul 2026 CEST ---",
+        "    3 00:00:00.0 x",
+    ]
+    today = Line(4, time.time_ns() // 1000, Spool(1, 1, 0), b"x")
+    assert len(LineFormat(execution, colours=False).text([today]).splitlines()) == 1
 
 
 def test_streams_apart(home: Home, cli: Cli) -> None:
@@ -127,6 +178,9 @@ def test_what_cannot_be_shown_is_said(cli: Cli, counted: None) -> None:
         (["2"], 3, "execution_not_found"),
         (["1", "--raw", "--jsonl"], 2, "--raw, --jsonl and --json exclude each other."),
         (["1", "--json", "-f"], 2, "--json is one document"),
+        (["1", "-C", "2"], 2, "--context is for lines around the matches of --grep"),
+        (["1", "-f", "--grep", "1", "-C", "2"], 2, "--context is for lines around the matches of --grep"),
+        (["1", "--since", "noon"], 2, "--since: 'noon' is no time."),
     ):
         result = cli("logs", *arguments)
         assert result.exit_code == code, arguments

@@ -26,7 +26,8 @@ def readable(data: bytes, *, colours: bool) -> str:
 
 
 class LineFormat:
-    """Writes entries with line number, local time and, where there are several steps, the step's id."""
+    """Writes entries with line number, local time and, where there are several steps, the step's id. A line of its own
+    says the day where it is another one than that of the line before, or than today."""
 
     def __init__(self, execution: Execution, *, colours: bool) -> None:
         self._execution = execution
@@ -35,6 +36,7 @@ class LineFormat:
         self._width = max(map(len, self._steps), default=0)
         # The second of the latest line and how it is written: thousands of lines share one.
         self._second, self._clock = -1, ""
+        self._day = datetime.now().astimezone().date()
 
     def text(self, entries: Iterable[Entry]) -> str:
         """The entries, each one line with its newline."""
@@ -43,16 +45,22 @@ class LineFormat:
     def _line(self, entry: Entry) -> str:
         if isinstance(entry, LogGap):
             return f"[{gap_text(entry)}]\n"
+        new_day = ""
         if (second := entry.at // 1_000_000) != self._second:
-            self._second, self._clock = second, f"{datetime.fromtimestamp(second).astimezone():%H:%M:%S}"
+            then = datetime.fromtimestamp(second).astimezone()
+            self._second, self._clock = second, f"{then:%H:%M:%S}"
+            if then.date() != self._day:
+                self._day = then.date()
+                new_day = self._dim(f"--- {then.day} {then:%b %Y %Z} ---") + "\n"
         head = f"{entry.n:>5} {self._clock}.{entry.at // 100_000 % 10} "
         if len(self._steps) > 1:
             head += self._steps[entry.spool.step - 1].ljust(self._width) + " "
-        if self._colours:
-            head = f"\x1b[2m{head}{RESET}"
         event = event_of(entry) if self._execution.marked_events else None
         text = readable(entry.data, colours=self._colours) if event is None else visible(event.words())
-        return f"{head}{text}\n"
+        return f"{new_day}{self._dim(head)}{text}\n"
+
+    def _dim(self, text: str) -> str:
+        return f"\x1b[2m{text}{RESET}" if self._colours else text
 
 
 def bare(entries: Iterable[Entry], *, colours: bool) -> str:

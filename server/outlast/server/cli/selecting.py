@@ -1,9 +1,10 @@
 """Which lines of a log a command prints, page by page."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from outlast.runtime.logbooks import EVERYTHING, LogQuery
+from outlast.runtime.logbooks import EVERYTHING, LogPage, LogQuery
 from outlast.runtime.observer import Observer
 from outlast.server.cli.session import Opened
 from outlast.storage.logs.filters import MOST_LINES, LogFilter
@@ -19,11 +20,13 @@ class Selection:
     """All lines, unless something else is said."""
 
     last: int | None = None
-    """That many: the newest ones, or with `after` the first behind it."""
+    """That many, or that many matches: the newest ones, or with `after` the first behind it."""
     after: int | None = None
     """Lines behind this number; 0 means from the beginning on."""
     before: int | None = None
     pattern: str | None = None
+    context: int = 0
+    """Lines around each match."""
     wanted: LogFilter = EVERYTHING
 
     @property
@@ -48,37 +51,59 @@ def selected(observer: Opened[Observer], execution: Execution, selection: Select
 
 def oldest(observer: Opened[Observer], execution: Execution, selection: Selection) -> Iterator[Entries]:
     """From `after` on."""
-    position, left = selection.after or 0, selection.last
-    while left is None or left > 0:
-        limit = MOST_LINES if left is None else min(left, MOST_LINES)
-        query = LogQuery(limit=limit, after=position, pattern=selection.pattern, wanted=selection.wanted)
-        page = observer.call(observer.it.logs, execution, query)
-        entries = page.entries
-        if page.search is not None:
-            entries = tuple(sorted((*entries, *page.search.gaps), key=first_of))
-        kept = tuple(e for e in entries if selection.before is None or first_of(e) < selection.before)
-        if kept:
-            yield kept
+    position, left, shown = selection.after or 0, selection.last, 0
+    high = math.inf if selection.before is None else selection.before - 1
+    while (left is None or left > 0) and position < high:
+        page = observer.call(observer.it.logs, execution, query_of(selection, left, after=position))
+        # What stands around a match may stand around the one of the page before, too.
+        entries = tuple(e for e in entries_of(page, selection, high) if shown < last_of(e))
+        if entries:
+            yield entries
+            shown = last_of(entries[-1])
         if left is not None:
-            left -= len(kept)
-        if len(kept) < len(entries) or (page.search.complete if page.search else not entries):
+            left -= len(entries) if page.search is None else sum(n <= high for n in page.search.matches)
+        if page.search.complete if page.search else not page.entries:
             break
-        position = page.search.searched_to if page.search else last_of(entries[-1])
+        position = page.search.searched_to if page.search else last_of(page.entries[-1])
 
 
 def newest(observer: Opened[Observer], execution: Execution, selection: Selection, last: int) -> Iterator[Entries]:
     """The last ones in front of `before`, collected from the end."""
     pages: list[Entries] = []
-    before, left = selection.before, last
+    before, left, shown = selection.before, last, math.inf
     while left > 0:
-        query = LogQuery(limit=min(left, MOST_LINES), before=before, pattern=selection.pattern, wanted=selection.wanted)
-        page = observer.call(observer.it.logs, execution, query)
-        pages.append(page.entries)
-        left -= len(page.entries)
+        page = observer.call(observer.it.logs, execution, query_of(selection, left, before=before))
+        entries = tuple(e for e in entries_of(page, selection, math.inf) if first_of(e) < shown)
+        if entries:
+            pages.append(entries)
+            shown = first_of(entries[0])
+        left -= len(entries) if page.search is None else len(page.search.matches)
         if page.search.complete if page.search else not page.entries:
             break
         before = page.search.searched_from if page.search else first_of(page.entries[0])
     yield from reversed(pages)
+
+
+def query_of(selection: Selection, left: int | None, **place: int | None) -> LogQuery:
+    """The question for the next page. `left`: how many lines or matches are still to come; None for all."""
+    limit = MOST_LINES if left is None else min(left, MOST_LINES)
+    return LogQuery(limit=limit, pattern=selection.pattern, context=selection.context, wanted=selection.wanted, **place)
+
+
+def entries_of(page: LogPage, selection: Selection, high: float) -> Entries:
+    """The lines of a page up to number `high`, and of a search what could not be searched."""
+    if page.search is None:
+        return tuple(e for e in page.entries if first_of(e) <= high)
+    # What stands in front of the first match behind `high` is not meant either.
+    last = max((n for n in page.search.matches if n <= high), default=0) + selection.context
+    lines = [e for e in page.entries if isinstance(e, Line) and e.n <= min(last, high)]
+    gaps = [gap for gap in page.search.gaps if gap.first <= high]
+    hidden = [e for e in page.entries if isinstance(e, LogGap) and e.first <= min(last, high) and not covered(e, gaps)]
+    return tuple(sorted((*lines, *gaps, *hidden), key=first_of))
+
+
+def covered(gap: LogGap, by: list[LogGap]) -> bool:
+    return any(other.first <= gap.first <= other.last for other in by)
 
 
 def first_of(entry: Entry) -> int:

@@ -1,22 +1,22 @@
 """`outlast logs`."""
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 import click
 
+from outlast.runtime.observer import Observer
 from outlast.server.cli.following import follow
 from outlast.server.cli.lines import LineFormat, raw
-from outlast.server.cli.selecting import Entries, Selection, last_of, selected
-from outlast.server.cli.session import Session, json_option, pass_session
+from outlast.server.cli.log_document import LogDocument, entry_view, json_of
+from outlast.server.cli.selecting import Entries, Selection, selected
+from outlast.server.cli.session import Opened, Session, json_option, pass_session
 from outlast.server.cli.tidying import tidy
+from outlast.server.cli.wording import now, parse_moment
 from outlast.storage.logs.filters import LogFilter
-from outlast.storage.logs.lines import Entry, LogGap, joined_gaps
-from outlast.storage.logs.reader import LogCount
+from outlast.storage.logs.lines import joined_gaps
+from outlast.storage.logs.reader import MOST_CONTEXT
 from outlast.storage.records import Execution
-from outlast.tools.log_views import gap_view, line_view, meaning_of
-from outlast.tools.views import View
 
 Writer = Callable[[Entries], None]
 
@@ -33,9 +33,13 @@ Writer = Callable[[Entries], None]
 @click.option("--after", type=click.IntRange(min=0), help="Only lines behind this number.")
 @click.option("--before", type=click.IntRange(min=1), help="Only lines in front of this number.")
 @click.option("--grep", "pattern", metavar="PATTERN", help="Only lines that match this RE2 expression.")
+@click.option("-C", "--context", type=click.IntRange(0, MOST_CONTEXT), default=0, help="Lines around each match.")
+@click.option("--since", metavar="TIME", help="Only lines that came then or later: 2026-11-20T14:02, or 10m for ago.")
+@click.option("--until", metavar="TIME", help="Only lines that came before.")
 @click.option("--raw", "as_raw", is_flag=True, help="The bytes as they were printed, and nothing else.")
 @click.option("--jsonl", is_flag=True, help="One JSON object for each line.")
 @click.option("--step", help="Only lines of this step.")
+@click.option("--attempt", type=click.IntRange(min=1), help="Only lines of this attempt.")
 @click.option("--stream", type=click.Choice(["merged", "stdout", "stderr", "event"]), help="Only lines of this stream.")
 @json_option
 @pass_session
@@ -49,15 +53,19 @@ def logs(
     after: int | None,
     before: int | None,
     pattern: str | None,
+    context: int,
+    since: str | None,
+    until: str | None,
     as_raw: bool,
     jsonl: bool,
     step: str | None,
+    attempt: int | None,
     stream: str | None,
 ) -> None:
     """Print what the execution HANDLE (142, #142 or a UUID) printed: all of it, unless an option says less.
 
     Lines are numbered from 1 for ever. What a terminal would act on is written out (`\\x1b`), colours apart where
-    a terminal is there; --raw prints the bytes.
+    a terminal is there; --raw prints the bytes. Times are local.
     """
     if as_raw + jsonl + session.as_json > 1:
         raise click.UsageError("--raw, --jsonl and --json exclude each other.", ctx)
@@ -67,17 +75,24 @@ def logs(
         raise click.UsageError("--before is for lines that are there; it cannot stand beside --follow.", ctx)
     if following and lines is not None and after is not None:
         raise click.UsageError("--follow goes on after --after by itself; --lines cannot stand beside both.", ctx)
-    selection = Selection(
-        last=lines, after=after, before=before, pattern=pattern, wanted=LogFilter(step=step, stream=stream)
+    if context and (following or pattern is None):
+        raise click.UsageError("--context is for lines around the matches of --grep, without --follow.", ctx)
+    at = now()
+    wanted = LogFilter(
+        step=step,
+        attempt=attempt,
+        stream=stream,
+        since=None if since is None else parse_moment("--since", since, at),
+        until=None if until is None else parse_moment("--until", until, at),
     )
+    selection = Selection(last=lines, after=after, before=before, pattern=pattern, context=context, wanted=wanted)
     with session.observer() as observer:
         execution = observer.call(observer.it.get, handle)
-        write = writer(session, execution, as_raw=as_raw, jsonl=jsonl)
         if session.as_json:
-            count = observer.call(observer.it.log_count, execution)
-            entries = [entry for part in selected(observer, execution, selection) for entry in joined_gaps(part)]
-            session.screen.json(document(execution, count, entries))
-        elif following:
+            print_document(session, observer, execution, selection)
+            return
+        write = writer(session, execution, as_raw=as_raw, jsonl=jsonl)
+        if following:
             for seen in follow(observer, execution.number, selection):
                 execution = seen.execution
                 if seen.entries:
@@ -89,12 +104,24 @@ def logs(
                 write(tuple(joined_gaps(entries)))
 
 
+def print_document(session: Session, observer: Opened[Observer], execution: Execution, selection: Selection) -> None:
+    """All that is selected as one JSON document."""
+    document = LogDocument(session.screen, execution, selection)
+    # Asked before the lines are: what is final now was final when they were read.
+    final = observer.call(observer.it.log_count, execution).final
+    for entries in selected(observer, execution, selection):
+        document.write(tuple(joined_gaps(entries)))
+    document.end(observer.call(observer.it.log_count, execution)._replace(final=final))
+
+
 def writer(session: Session, execution: Execution, *, as_raw: bool, jsonl: bool) -> Writer:
     """What writes lines in the form that was asked for."""
     if as_raw:
         return lambda entries: write_bytes(raw(entries))
     if jsonl:
-        return lambda entries: session.screen.write(objects(execution, entries))
+        return lambda entries: session.screen.write(
+            "".join(json_of(entry_view(execution, entry)) + "\n" for entry in entries)
+        )
     form = LineFormat(execution, colours=session.screen.colours)
     return lambda entries: session.screen.write(form.text(entries))
 
@@ -103,27 +130,3 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def objects(execution: Execution, entries: Iterable[Entry]) -> str:
-    """One JSON object for each entry, with the fields of the tool get_logs."""
-    return "".join(json.dumps(entry_view(execution, entry), ensure_ascii=False) + "\n" for entry in entries)
-
-
-def document(execution: Execution, count: LogCount, entries: Sequence[Entry]) -> View:
-    """All of it as the tool get_logs answers."""
-    return {
-        "handle_id": execution.id,
-        "number": execution.number,
-        "lines": [entry_view(execution, entry) for entry in entries],
-        "log_lines": count.lines,
-        "log_lines_final": count.final,
-        "omitted": 0,
-        "next_cursor": None if count.final or not entries else last_of(entries[-1]),
-    }
-
-
-def entry_view(execution: Execution, entry: Entry) -> View:
-    if isinstance(entry, LogGap):
-        return gap_view(entry)
-    return line_view(entry, execution, meaning_of(entry, execution))
