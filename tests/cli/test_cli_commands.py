@@ -1,6 +1,7 @@
 """The command as a whole: what it imports, how it ends, what it says when something is wrong."""
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -226,4 +227,4 @@ def test_a_server_ends_when_its_client_is_gone_and_logs_into_the_home(home: Home
     process = spawn("serve")
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
-    assert Path(home.server_log).is_file()
+    assert stat.S_IMODE(Path(home.server_log).stat().st_mode) == 0o600

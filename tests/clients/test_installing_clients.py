@@ -85,7 +85,9 @@ def test_everything_else_stays_as_it_was_and_is_kept_beside(place: Place) -> Non
     assert backup.parent == path.parent
     answer("uninstall", "claude-code")
     assert path.read_text() == text
-    assert sorted(each.name for each in path.parent.iterdir()) == [".claude.json", backup.name, "project"]
+    assert backup.read_text() == text, "the copy from before Outlast stays"
+    names = [".claude.json", backup.name, backup.name + "-2", "project"]
+    assert sorted(each.name for each in path.parent.iterdir()) == names
 
 
 def test_a_link_stays_a_link(place: Place) -> None:

@@ -1,5 +1,6 @@
 """What people attach to a chat, what completes an address, and who is told of changes."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -65,7 +66,15 @@ async def test_executions_logs_and_workflows_are_read_as_resources(client: Clien
 
 
 @pytest.mark.parametrize(
-    "uri", ["execution://7", "execution://x", "execution://1/logs?limit=0", "workflow://no", "workflow://..%2F..%2Fsh"]
+    "uri",
+    [
+        "execution://7",
+        "execution://x",
+        "execution://1/logs?limit=0",
+        "execution://1/logs?after=x",
+        "workflow://no",
+        "workflow://..%2F..%2Fsh",
+    ],
 )
 async def test_what_is_not_there_is_an_error_and_not_the_end(client: Client, uri: str) -> None:
     await run(client, "true")
@@ -127,6 +136,23 @@ async def test_prompts_ask_for_what_the_tools_can_answer(client: Client) -> None
         assert ("'142'" if name == "diagnose_failure" else "'greet'") in message.content.text
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("nope", {}, "there is no prompt"),
+        ("diagnose_failure", {}, "is missing: diagnose_failure(handle)"),
+        ("diagnose_failure", {"handle": "1", "more": "x"}, "is not an argument"),
+        ("report_on_period", {"since": "x" * 65}, "is too long"),
+    ],
+)
+async def test_a_wrong_prompt_is_told_with_a_sentence(
+    client: Client, caplog: pytest.LogCaptureFixture, name: str, arguments: dict[str, str], said: str
+) -> None:
+    with pytest.raises(MCPError, match=re.escape(said)):
+        await client.get_prompt(name, arguments)
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.requirement("S3-17")
 @pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed:mcp.MCPDeprecationWarning")
 async def test_a_handshake_client_that_subscribed_is_told_of_lines_and_of_the_end(
@@ -159,6 +185,9 @@ async def test_a_handshake_client_that_subscribed_is_told_of_lines_and_of_the_en
                 await next_notice.wait()
         assert set(told) == {f"execution://{number}/logs"}
         await client.unsubscribe_resource(f"execution://{number}/logs")
+        for nothing in ("execution://9999", "file:///etc/passwd"):
+            with pytest.raises(MCPError, match="there is nothing at"):
+                await client.subscribe_resource(nothing)
 
 
 @pytest.mark.requirement("S3-17")

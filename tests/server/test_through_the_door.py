@@ -106,6 +106,46 @@ async def test_what_is_wrong_is_refused_with_a_sentence_and_the_next_call(home: 
     assert secret.encode() not in b"".join(p.read_bytes() for p in Path(home.root).glob("executions.db*"))
 
 
+@ERAS
+@pytest.mark.parametrize("text", ["null", "true", "3", "[1]", "{}", '{"a": 1}', '"x"'])
+async def test_a_text_that_looks_like_json_stays_that_text(home: Home, tmp_path: Path, era: Era, text: str) -> None:
+    """A key that became null would start the work twice; a filter that became null would show everything."""
+    command = {"workflow_id": "command", "params": {"argv": ["printf", "%s\n", text]}}
+    async with session(home, tmp_path, era) as agent:
+        first = await agent.call("execute_workflow", **command, idempotency_key=text, customer=text, wait_seconds=30)
+        again = await agent.call("execute_workflow", **command, idempotency_key=text, customer=text)
+        assert (first.data["already_existed"], again.data["already_existed"]) == (False, True)
+        await agent.call("execute_workflow", **command, wait_seconds=30)
+        listed = await agent.call("list_execution_history", customer=text)
+        assert [row["number"] for row in listed.data["executions"]] == [1]
+        told = await agent.call("list_workflows", workflow_id=text)
+        assert (told.is_error, told.data["code"]) == (True, "workflow_not_found")
+        found = await agent.call("get_logs", handle_id=1, pattern=text)
+        assert not found.is_error, found.text
+
+
+@ERAS
+async def test_a_tool_that_is_none_is_answered_like_every_mistake(home: Home, tmp_path: Path, era: Era) -> None:
+    async with session(home, tmp_path, era) as agent:
+        answer = await agent.call("get_sttus")
+        assert (answer.is_error, answer.data["code"]) == (True, "invalid_input")
+        assert "get_status" in answer.data["next"]
+
+
+@pytest.mark.requirement("X12")
+async def test_the_history_says_which_connection_started_what(home: Home, tmp_path: Path) -> None:
+    sessions: list[str] = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        async with session(home, folder) as agent:
+            for _ in range(2):
+                number = await agent.start("true")
+                told = await agent.call("get_status", handle_id=number, response_format="detailed")
+                sessions.append(told.data["client"]["session"])
+    assert sessions[0] == sessions[1] != sessions[2] == sessions[3]
+
+
 async def test_a_child_gets_no_input_and_reaches_nobody(home: Home, tmp_path: Path) -> None:
     """It reads the end of its input, and what it writes into every descriptor it may have is only its own output."""
     forged = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"forged": True}})

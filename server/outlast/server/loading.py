@@ -45,10 +45,8 @@ def offer(server: "MCPServer[Opening]") -> None:
     """Give a server everything that clients can ask for. Slow the first time: it imports most of Outlast."""
     from outlast.server.prompts import add_prompts  # here on purpose, as the module says
     from outlast.server.resources import add_resources
-    from outlast.tools.registration import TOOLS
+    from outlast.server.tooling import add_tools
 
-    manager = server._tool_manager  # pyright: ignore[reportPrivateUsage]  # tools as objects are taken only by the constructor
-    for tool in TOOLS:
-        manager._tools[tool.name] = tool  # pyright: ignore[reportPrivateUsage]  # the same
+    add_tools(server)
     add_resources(server)
     add_prompts(server)

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from outlast.kernel.ids import new_id
 from outlast.runtime.options import Options
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Opening:
 
     def __init__(self, options: Options, group: TaskGroup) -> None:
         self._options = replace(options, background=True)
+        self.session = new_id(options.clock.now())
+        """Names this connection in the history."""
         self._group = group
         self._attempt: Attempt | None = None
         self.opened = anyio.Event()

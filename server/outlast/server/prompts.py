@@ -4,14 +4,26 @@ from typing import Annotated
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import MCPServer
-from mcp.types import CompleteRequestParams, CompleteResult, Completion
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    CompleteRequestParams,
+    CompleteResult,
+    Completion,
+    GetPromptRequestParams,
+    GetPromptResult,
+    InputRequiredResult,
+)
 from pydantic import Field
 
+from outlast.definitions.values import show
 from outlast.kernel.errors import OutlastError
 from outlast.runtime.runtime import Runtime
 from outlast.server.opening import Opening
 from outlast.storage.history import Filter
 
+LONGEST_ARGUMENT = 64
+"""Characters."""
 MOST_COMPLETIONS = 100
 """The protocol allows no more."""
 RECENT = 200
@@ -25,9 +37,17 @@ def add_prompts(server: MCPServer[Opening]) -> None:
     )
     server.prompt(title="Report", description="What ran lately, what failed, what needs attention.")(report_on_period)
 
+    async def get(
+        _: ServerRequestContext[Opening, object], params: GetPromptRequestParams
+    ) -> GetPromptResult | InputRequiredResult:
+        return await get_prompt(server, params)
+
+    low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # MCPServer answers mistakes as its own failures
+    low.add_request_handler("prompts/get", GetPromptRequestParams, get)
+
 
 def diagnose_failure(
-    handle: Annotated[str, Field(description="The execution's number or id.", max_length=64)],
+    handle: Annotated[str, Field(description="The execution's number or id.")],
 ) -> str:
     return (
         f"Find out why Outlast execution {handle!r} failed.\n"
@@ -41,8 +61,8 @@ def diagnose_failure(
 
 
 def report_on_period(
-    since: Annotated[str, Field(description='How far back: "24h", "7d", or a date.', max_length=64)] = "24h",
-    workflow_id: Annotated[str, Field(description="Only this workflow; empty for all.", max_length=64)] = "",
+    since: Annotated[str, Field(description='How far back: "24h", "7d", or a date.')] = "24h",
+    workflow_id: Annotated[str, Field(description="Only this workflow; empty for all.")] = "",
 ) -> str:
     only = f" of the workflow {workflow_id!r}" if workflow_id else ""
     filters = f"since={since!r}" + (f", workflow_id={workflow_id!r}" if workflow_id else "")
@@ -53,6 +73,26 @@ def report_on_period(
         "Answer with: how many ran and how they ended; each failure with its cause in one line; what still runs and "
         "for how long; what a person should look at. No table longer than ten rows."
     )
+
+
+async def get_prompt(
+    server: MCPServer[Opening], params: GetPromptRequestParams
+) -> GetPromptResult | InputRequiredResult:
+    """A prompt, rendered. A mistake is the same protocol error in both eras, with a sentence."""
+    prompts = {prompt.name: prompt for prompt in await server.list_prompts()}
+    prompt = prompts.get(params.name)
+    if prompt is None:
+        raise MCPError(code=INVALID_PARAMS, message=f"there is no prompt {show(params.name)}: {', '.join(prompts)}")
+    arguments = {argument.name: argument for argument in prompt.arguments or []}
+    given = params.arguments or {}
+    missing = [name for name, argument in arguments.items() if argument.required and name not in given]
+    unknown = [name for name in given if name not in arguments]
+    long = [name for name, value in given.items() if len(value) > LONGEST_ARGUMENT]
+    for names, problem in ((missing, "is missing"), (unknown, "is not an argument"), (long, "is too long")):
+        if names:
+            takes = ", ".join(f"{name}{'' if argument.required else '?'}" for name, argument in arguments.items())
+            raise MCPError(code=INVALID_PARAMS, message=f"{show(names[0])} {problem}: {params.name}({takes})")
+    return await server.get_prompt(params.name, given)
 
 
 async def complete(context: ServerRequestContext[Opening, object], params: CompleteRequestParams) -> CompleteResult:

@@ -20,7 +20,9 @@ from mcp.server.subscriptions import (
     ResourceUpdated,
     ServerEvent,
 )
+from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INVALID_PARAMS,
     PROTOCOL_VERSION_META_KEY,
     CompleteRequestParams,
     CompleteResult,
@@ -38,7 +40,7 @@ from mcp.types import (
 from mcp.types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from outlast.server.opening import Opening
-from outlast.server.watching import Watcher
+from outlast.server.watching import Watcher, can_be_watched
 
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 Request = ServerRequestContext[Opening, object]
@@ -124,8 +126,10 @@ def serve_subscriptions(server: MCPServer[Opening], bus: InMemorySubscriptionBus
 
         watcher.tell_by(tell)
 
-    async def subscribe(_: Request, params: SubscribeRequestParams) -> EmptyResult:
+    async def subscribe(context: Request, params: SubscribeRequestParams) -> EmptyResult:
         uri = str(params.uri)
+        if not await can_be_watched(context.lifespan_context, uri):
+            raise MCPError(code=INVALID_PARAMS, message=f"there is nothing at {uri[:200]}")
         if uri not in subscribed:
             subscribed.add(uri)
             watcher.subscribe(uri)

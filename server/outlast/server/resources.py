@@ -10,6 +10,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ListResourcesResult, PaginatedRequestParams, Resource
 
+from outlast.definitions.values import show
 from outlast.kernel.errors import InvalidInput, NotFound, OutlastError
 from outlast.runtime.logbooks import LogQuery
 from outlast.runtime.runtime import Runtime
@@ -78,9 +79,9 @@ async def read_execution(id: str, context: Reading) -> str:
     return await answered(context, look)
 
 
-async def read_logs(id: str, context: Reading, after: int | None = None, limit: int = LINES) -> str:
+async def read_logs(id: str, context: Reading, after: str = "", limit: str = str(LINES)) -> str:
     async def look(runtime: Runtime) -> str:
-        query = LogQuery(limit=limit, after=after)
+        query = LogQuery(limit=number("limit", limit), after=number("after", after) if after else None)
         execution = await runtime.get(id)
         final = (await runtime.log_count(execution)).final
         page = await runtime.logs(execution, query)
@@ -88,6 +89,13 @@ async def read_logs(id: str, context: Reading, after: int | None = None, limit: 
         return (await anyio.to_thread.run_sync(reply.build))[0]
 
     return await answered(context, look)
+
+
+def number(field: str, text: str) -> int:
+    """A number of an address's query. Raises InvalidInput naming the field."""
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise InvalidInput(f"{field}: {show(text)} is no number.", next="execution://142/logs?after=100&limit=50")
+    return int(text)
 
 
 async def read_workflow(id: str, context: Reading) -> str:

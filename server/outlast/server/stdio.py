@@ -172,6 +172,11 @@ def parsed(line: bytes) -> JSONRPCMessage | Refusal:
     except (ValueError, RecursionError):
         return Refusal(refused(PARSE_ERROR, "not JSON"))
     given = cast("dict[str, object]", content).get("id") if isinstance(content, dict) else None
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        problem = "a text in it holds half a character (a lone surrogate)"
+        return Refusal(refused(INVALID_REQUEST, problem, usable_id(given)))
     return Refusal(refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", usable_id(given)))
 
 

@@ -114,3 +114,13 @@ async def look_at(runtime: "Runtime", uri: str) -> Seen | None:
     except NotFound:
         return None
     return Seen(execution.updated_at, (await runtime.log_glance(execution)).counted.lines)
+
+
+async def can_be_watched(opening: Opening, uri: str) -> bool:
+    """Whether there is something at an address, so that subscribing to it makes sense."""
+    if uri.startswith("workflow://"):
+        return True
+    try:
+        return await look_at(await opening.runtime(), uri) is not None
+    except (OutlastError, OSError):
+        return False

@@ -1,5 +1,6 @@
 """Tools that check what they are given and answer every failure with a sentence."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast
@@ -54,10 +55,21 @@ class GuardedTool(Tool):
 
     def _checked(self, arguments: dict[str, object]) -> dict[str, Any]:
         try:
-            return self.fn_metadata.validate_arguments(arguments)
+            return self.fn_metadata.arg_model.model_validate(self._unpacked(arguments)).model_dump_one_level()
         except ValidationError as error:
             sentences = list(dict.fromkeys(self._sentences(error.errors(include_url=False))))
         raise InvalidInput("\n".join(sentences), next=self._usage())
+
+    def _unpacked(self, arguments: dict[str, object]) -> dict[str, object]:
+        """Objects that a client sends as JSON texts. Texts that are meant as texts stay what they are, also "null"."""
+        unpacked: dict[str, object] = {}
+        for name, value in arguments.items():
+            schema = self.parameters["properties"].get(name, {})
+            if isinstance(value, str) and schema.get("type") == "object":
+                unpacked[name] = object_in(value)
+            else:
+                unpacked[name] = value
+        return unpacked
 
     def _sentences(self, details: list[ErrorDetails]) -> Iterator[str]:
         """One sentence for each argument that is wrong."""
@@ -83,6 +95,15 @@ class GuardedTool(Tool):
         return f"{self.name}({', '.join(names)})"
 
 
+def object_in(text: str) -> object:
+    """The JSON object that a text is; the text itself where it is none."""
+    try:
+        parsed: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else text
+
+
 def _sentence(detail: ErrorDetails, schema: dict[str, Any]) -> str:
     """What is wrong with one argument, as the rest of a sentence that begins with its name."""
     kind, context = detail["type"], detail.get("ctx", {})
@@ -92,7 +113,8 @@ def _sentence(detail: ErrorDetails, schema: dict[str, Any]) -> str:
         return f"must be one of {', '.join(schema['enum'])}, not {show(detail['input'])}"
     if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
         word = "at least" if kind.startswith("greater") else "at most"
-        return f"must be {word} {context.get('ge', context.get('gt', context.get('le', context.get('lt'))))}"
+        limit = context.get("ge", context.get("gt", context.get("le", context.get("lt"))))
+        return f"must be {word} {limit:g}"
     if kind in ("string_too_short", "string_too_long"):
         low = kind == "string_too_short"
         return f"must have at {'least' if low else 'most'} {context['min_length' if low else 'max_length']} characters"

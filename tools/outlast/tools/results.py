@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 class Door(Protocol):
     """What a server gives to its tools: the runtime, once it is open."""
 
+    session: str
+    """Names this connection in the history."""
+
     async def runtime(self) -> Runtime: ...
 
 

@@ -78,7 +78,10 @@ async def execute_workflow(
 def client_of(call: Call) -> dict[str, Json]:
     """The program at the other end of the connection, as far as it says."""
     session = call.request_context.session
-    client: dict[str, Json] = {"protocol_version": call.request_context.protocol_version}
+    client: dict[str, Json] = {
+        "protocol_version": call.request_context.protocol_version,
+        "session": call.request_context.lifespan_context.session,
+    }
     if session.client_params is not None:
         info = session.client_params.client_info
         client |= {"name": info.name[:MAX_CLIENT_WORD], "version": info.version[:MAX_CLIENT_WORD]}

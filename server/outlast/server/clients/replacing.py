@@ -20,7 +20,7 @@ def replace(path: Path, before: bytes | None, after: bytes) -> Path | None:
     status = None if before is None else target.stat()
     backup = None
     if before is not None:
-        backup = target.with_name(target.name + BACKUP)
+        backup = free_name(target)
         prepared(backup, before, status).replace(backup)
     aside = prepared(target, after, status)
     if content(target) != before:
@@ -32,6 +32,15 @@ def replace(path: Path, before: bytes | None, after: bytes) -> Path | None:
         )
     aside.replace(target)
     sync_directory(str(target.parent))
+    return backup
+
+
+def free_name(target: Path) -> Path:
+    """Where the next copy goes: earlier ones stay, the first above all, which knew nothing of Outlast."""
+    backup, count = target.with_name(target.name + BACKUP), 1
+    while backup.exists():
+        count += 1
+        backup = target.with_name(f"{target.name}{BACKUP}-{count}")
     return backup
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def log_into(home: Home, level: str) -> None:
     path = Path(home.server_log)
     if path.exists() and path.stat().st_size > LARGE_LOG:
         path.replace(path.with_suffix(".log.1"))
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)  # also where it was readable before
     warnings = logging.StreamHandler(sys.stderr)
     warnings.setLevel(logging.WARNING)
     logging.basicConfig(
