@@ -351,3 +351,34 @@ def test_a_new_workflow_loads_as_it_is_written(flows: Path, workflow_id: str) ->
 def test_a_new_workflow_needs_an_id(workflow_id: str) -> None:
     with pytest.raises(InvalidInput, match="cannot be the id of a workflow"):
         new_workflow(workflow_id)
+
+
+def test_a_workflow_is_found_by_its_file_alone_where_that_says_it_all(tmp_path: Path) -> None:
+    """Starting one thing must not wait for a hundred others, or for executables that hang when they are asked."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+
+    def put(folder: Path, name: str, workflow_id: str) -> None:
+        (folder / name).write_text(f"id: {workflow_id}\nrun: ['true']\n")
+
+    put(first, "release.yaml", "release")
+    put(first, "release-old.yaml", "release")
+    put(second, "release.yaml", "release")
+    put(second, "clean.toml.yaml", "clean")
+    put(second, "other.yaml", "another")
+    put(second, "twice.yaml", "twice")
+    (second / "twice.json").write_text('{"id": "twice", "run": ["true"]}')
+    tool = first / "build"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    put(second, "build.yaml", "build")
+    discovery = Discovery()
+    places = [first, second]
+    catalogue = discovery.discover(places, allow_command=False, seconds=60)
+    found = {
+        name: discovery.named(places, name) for name in ("release", "clean", "other", "twice", "build", "none", "..")
+    }
+    assert {name for name, one in found.items() if one is not None} == {"release"}
+    assert found["release"] == catalogue.workflows["release"]
+    assert catalogue.workflows["build"].path == tool

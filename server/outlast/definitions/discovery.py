@@ -75,6 +75,22 @@ class Discovery:
         self._executables.save()
         return catalogue
 
+    def named(self, directories: Sequence[Path], workflow_id: str) -> Found | None:
+        """The workflow whose id belongs to the definition file that is named like it (see rivals.py), found without
+        looking into any other file; None where only the whole catalogue can tell."""
+        for directory in dict.fromkeys(path.absolute() for path in directories):
+            try:
+                rivals = [path for path in _candidates(directory) if path.stem == workflow_id]
+                if not rivals:
+                    continue
+                check_directory(directory)
+            except (OSError, Untrusted):
+                return None
+            definitions = [path for path in rivals if path.suffix in FORMATS]
+            one = self._read(definitions[0], self._cache) if len(definitions) == 1 else None
+            return one if isinstance(one, Found) and one.definition.id == workflow_id else None
+        return None
+
     def _read(self, path: Path, cache: Cache) -> Found | Skipped | Question | None:
         """One file's workflow, or why it has none, or that it has to be asked; None for what is no candidate."""
         try:

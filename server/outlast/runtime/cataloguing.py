@@ -44,4 +44,7 @@ class Workflows:
                 code="command_not_allowed",
                 next="list_workflows",
             )
-        return (await self.catalogue()).find(workflow_id)
+        # Nearly always its file says it all: nobody waits for other files, or for executables that have to be asked.
+        async with self._turn:
+            found = await anyio.to_thread.run_sync(self._discovery.named, self._options.directories, workflow_id)
+        return found or (await self.catalogue()).find(workflow_id)
