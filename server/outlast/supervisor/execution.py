@@ -9,11 +9,11 @@ from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Clock, Moment, elapsed, read
 from outlast.kernel.home import RunDirectory
 from outlast.kernel.marks import MarkWriter
-from outlast.kernel.plan import Json, Plan, Secrets
+from outlast.kernel.plan import Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
 from outlast.kernel.spawning import Ack, Launcher
 from outlast.kernel.status import ExecutionStatus
-from outlast.kernel.supervision import Ending, Outcome, Seen
+from outlast.kernel.supervision import Outcome, Seen
 from outlast.supervisor import outcomes
 from outlast.supervisor.arrivals import Arrivals
 from outlast.supervisor.attempt import Attempt
@@ -21,7 +21,8 @@ from outlast.supervisor.files import modified_at
 from outlast.supervisor.following import follow
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
-from outlast.supervisor.masking import masked_object
+from outlast.supervisor.masking import ending_of
+from outlast.supervisor.moments import moment_of_end, moment_of_start
 from outlast.supervisor.recorder import Recorder
 from outlast.supervisor.requests import Requests
 from outlast.supervisor.stopping import Stopping
@@ -34,8 +35,6 @@ EMPTY_STARTED_PATIENCE = 2_000_000
 """µs after which a `started` file without content, and nobody who carries the execution's marker, means that its
 wrapper died before anything ran."""
 RETRY_DISK = 1.0
-NOTICED_AT_ONCE = 1_000_000
-"""µs between an end and now, up to which now is taken for the end."""
 
 
 class Execution:
@@ -103,11 +102,8 @@ class Execution:
 
     def _start_moment(self) -> Moment:
         """Now; or when its attempt really started, for an execution whose row was put back into a restored store."""
-        now = read(self._clock)
-        began = modified_at(self._attempt.directory.started)
-        if self._seen.status is ExecutionStatus.PENDING and began is not None and now.now - began > NOTICED_AT_ONCE:
-            return Moment(began, 0, "unknown")
-        return now
+        put_back = self._seen.status is ExecutionStatus.PENDING
+        return moment_of_start(self._attempt.directory, self._clock) if put_back else read(self._clock)
 
     def _taken_over(self, epoch: int | None) -> None:
         if epoch is None:
@@ -360,29 +356,14 @@ class Execution:
             leave_if_gone(self._run.home)
             self._loop.after(RETRY_DISK, lambda: self._settle(outcome))
             return
-        output, problem = self._attempt.output()
-        leftovers = self._tree().leftovers() if self._cause is None and self._child is not None else None
-        ending, moment = self._ending(output, problem, leftovers), self._end_moment()
+        by_itself = self._cause is None
+        leftovers = self._tree().leftovers() if by_itself and self._child is not None else None
+        ending = ending_of(*self._attempt.output(), leftovers, self._secrets.mask)
+        # What was stopped ends now, whenever its exit code came.
+        moment = moment_of_end(self._attempt.directory, self._clock) if by_itself else read(self._clock)
         self._recorder.write(
             lambda c: supervision.settle(c, self._seen, self._epoch, outcome, ending, moment), self._settled
         )
-
-    def _ending(
-        self, output: dict[str, Json] | None, problem: str | None, leftovers: list[dict[str, Json]] | None
-    ) -> Ending:
-        """What is recorded beside the outcome, without the values of secrets."""
-        secrets = self._secrets.mask
-        kept = None if output is None else masked_object(output, secrets)
-        left = None if leftovers is None else [masked_object(one, secrets) for one in leftovers]
-        return Ending(kept, problem, left)
-
-    def _end_moment(self) -> Moment:
-        """Now; or when the exit code was recorded, where nobody was there to see it."""
-        now = read(self._clock)
-        ended = modified_at(self._attempt.directory.exitcode)
-        if self._cause is not None or ended is None or not now.now - ended > NOTICED_AT_ONCE:
-            return now
-        return Moment(ended, max(0, now.boottime - (now.now - ended)), now.boot_id)
 
     def _settled(self, claims: list[Claim] | None) -> None:
         # None: the row is gone, or another epoch's. Whoever restores it finds the verdict in the run directory.

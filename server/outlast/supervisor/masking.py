@@ -1,10 +1,20 @@
 """Keeping the values of secrets out of what is recorded."""
 
 from outlast.kernel.plan import Json
+from outlast.kernel.supervision import Ending
 
 MASK = "***"
 SHORTEST = 4
 """Characters. A shorter value is masked only where it is the whole text: elsewhere it would riddle what is true."""
+
+
+def ending_of(
+    output: dict[str, Json] | None, problem: str | None, leftovers: list[dict[str, Json]] | None, secrets: list[str]
+) -> Ending:
+    """What is recorded beside the outcome: output, why it could not be taken, what lives on; without the secrets."""
+    kept = None if output is None else masked_object(output, secrets)
+    left = None if leftovers is None else [masked_object(one, secrets) for one in leftovers]
+    return Ending(kept, problem, left)
 
 
 def masked(value: Json, secrets: list[str]) -> Json:
