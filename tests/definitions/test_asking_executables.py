@@ -254,3 +254,21 @@ def test_one_executable_is_examined_on_request(flows: Path) -> None:
         executables.examine(saying(flows / "tool", {"id": 5}))
     with pytest.raises(Unanswered):
         ask(flows / "missing", ENVIRONMENT, "/")
+
+
+def test_one_server_asks_again_after_a_while_where_an_answer_failed(flows: Path) -> None:
+    """One slow moment must not hide a workflow until somebody restarts the server."""
+    now = [0.0]
+    ready = flows.parent / "ready"
+    metadata = json.dumps({"id": "flow", "name": "Flow", "description": "", "fields": []})
+    write(flows / "flow", f"[ -e {ready} ] || exit 1\necho '{metadata}'")
+    discovery = Discovery(executables=Executables(Answers(None, lambda: now[0]), ENVIRONMENT))
+
+    def names() -> list[str]:
+        return list(discovery.discover([flows], allow_command=False, seconds=60).workflows)
+
+    for _ in range(3):
+        assert names() == []
+    ready.touch()
+    now[0] += FAILURE_KEPT + 1
+    assert names() == ["flow"]

@@ -107,3 +107,19 @@ async def test_what_appends_to_dev_stderr_loses_nothing(runtime: Runtime, run: R
     execution = await runtime.wait((await run("sh", "-c", script)).execution.number, BOUND)
     page = await runtime.logs(execution, LogQuery())
     assert [e.data for e in page.entries if isinstance(e, Line)] == [b"1", b"err 1", b"2", b"err 2", b"3", b"err 3"]
+
+
+async def test_what_is_left_running_and_empties_a_closed_log_takes_nobody_s_number(
+    runtime: Runtime, run: Run, tmp_path: Path
+) -> None:
+    """The attempt is over and its log not in the store yet: what comes late is no line, what is gone is a gap."""
+    go, done = tmp_path / "go", tmp_path / "done"
+    late = f"until [ -e {go} ]; do sleep 0.01; done; echo hi > /dev/stderr; touch {done}"
+    started = await run("sh", "-c", f"seq 1 100; ({late}) &")
+    execution = await runtime.wait(started.execution.number, BOUND)
+    assert len(await lines(runtime, execution)) == 100
+    go.touch()
+    await until(done.exists)
+    assert await lines(runtime, execution) == ["1-100"]
+    assert await runtime.seal(execution)
+    assert await lines(runtime, await runtime.get(execution.number)) == ["1-100"]

@@ -170,3 +170,21 @@ async def test_secrets_reach_the_child_and_nothing_else(
         os.kill(int(str(left["pid"])), signal.SIGKILL)
     told = [path for path in Path(home.root).rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
     assert told == []
+
+
+@pytest.mark.parametrize("secret", [True, False])
+async def test_an_output_of_any_depth_is_no_trouble(
+    runtime: Runtime, define: Callable[[str, str], Path], secret: bool
+) -> None:
+    """What cannot be masked is not kept; and the execution ends all the same."""
+    deep = "[" * 800 + "]" * 800
+    define(
+        "deep",
+        f"params:\n  token: {{secret: {str(secret).lower()}}}\n"
+        f"shell: |\n  printf '%s' '{{\"a\": {deep}}}' > $OUTLAST_OUTPUT\n",
+    )
+    started = await runtime.execute(StartRequest(workflow_id="deep", params={"token": "hunter2-hunter2"}))
+    assert (await ended(runtime, started)).status == "completed"
+    details = await runtime.details(await runtime.get(started.execution.number))
+    assert (details.output is None) is secret
+    assert details.output_problem == ("nested too deeply" if secret else None)

@@ -1,11 +1,13 @@
 """What people attach to a chat, what completes an address, and who is told of changes."""
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
 import anyio
+import anyio.to_thread
 import pytest
 from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
@@ -21,7 +23,7 @@ from outlast.kernel.home import Home
 from outlast.runtime.options import Options
 from outlast.server.opening import Opening
 from outlast.server.serving import create_server
-from waiting import BOUND
+from waiting import BOUND, until
 
 Era = Literal["auto", "legacy"]
 
@@ -203,3 +205,31 @@ async def test_a_client_of_the_newer_era_listens_to_one_stream(server: MCPServer
                     assert getattr(event, "uri", uri) == uri
                     if "completed" in await text_of(client, uri):
                         break
+
+
+@pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed:mcp.MCPDeprecationWarning")
+async def test_a_change_right_after_subscribing_is_told_also_behind_one_that_cannot_be_read(
+    server: MCPServer[Opening], home: Home, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    async def hear(message: object) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            told.append(str(message.params.uri))
+
+    go = tmp_path / "go"
+    async with Client(server, mode="legacy", message_handler=hear) as client:
+        damaged = await run(client, "true")
+        await client.subscribe_resource(f"execution://{damaged}")
+        await anyio.to_thread.run_sync(damage, home, damaged)
+        number = await run(client, "sh", "-c", f"until [ -e {go} ]; do sleep 0.01; done", wait=0)
+        await client.subscribe_resource(f"execution://{number}")
+        go.touch()
+        await until(lambda: {f"execution://{damaged}", f"execution://{number}"} <= set(told))
+
+
+def damage(home: Home, number: int) -> None:
+    connection = sqlite3.connect(home.database, timeout=BOUND)
+    connection.execute("UPDATE executions SET updated_at = updated_at + 1 WHERE number = ?", (number,))
+    connection.commit()
+    connection.close()

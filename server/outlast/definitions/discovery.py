@@ -110,7 +110,10 @@ class Discovery:
             one = self._executables.read(path, status)
         else:
             return None
-        if not isinstance(one, Question) and not unsettled(status):
+        # What an executable failed to answer is kept elsewhere, and not for ever.
+        if isinstance(one, Question) or (isinstance(one, Skipped) and path.suffix not in FORMATS):
+            return one
+        if not unsettled(status):
             cache[path] = (key_of(status), one)
         return one
 

@@ -138,9 +138,10 @@ class Logbooks:
         for number, execution_id in await self._store.read(reading.unsealed) + live:
             try:
                 await self.seal(number, execution_id)
-            except (OutlastError, OSError, ValueError) as error:
+            except Exception as error:
                 # One that cannot be sealed stays readable where it is, and keeps no other from it.
-                LOG.warning("#%d: its log cannot be sealed: %s", number, error)
+                unforeseen = not isinstance(error, OutlastError | OSError | ValueError)
+                LOG.warning("#%d: its log cannot be sealed: %s", number, error, exc_info=unforeseen)
         await self._remove_finished()
         return len(live)
 

@@ -40,7 +40,7 @@ from mcp.types import (
 from mcp.types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from outlast.server.opening import Opening
-from outlast.server.watching import Watcher, can_be_watched
+from outlast.server.watching import Watcher, first_look
 
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 Request = ServerRequestContext[Opening, object]
@@ -94,7 +94,7 @@ class Listening(ListenHandler):
         self._watcher = watcher
 
     async def __call__(self, ctx: Request, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-        with self._watcher.watching(params.notifications.resource_subscriptions or ()):
+        async with self._watcher.watching(ctx.lifespan_context, params.notifications.resource_subscriptions or ()):
             return await super().__call__(ctx, params)
 
 
@@ -128,11 +128,12 @@ def serve_subscriptions(server: MCPServer[Opening], bus: InMemorySubscriptionBus
 
     async def subscribe(context: Request, params: SubscribeRequestParams) -> EmptyResult:
         uri = str(params.uri)
-        if not await can_be_watched(context.lifespan_context, uri):
+        seen = await first_look(context.lifespan_context, uri)
+        if seen is None and not uri.startswith("workflow://"):
             raise MCPError(code=INVALID_PARAMS, message=f"there is nothing at {uri[:200]}")
         if uri not in subscribed:
             subscribed.add(uri)
-            watcher.subscribe(uri)
+            watcher.subscribe(uri, seen)
         return EmptyResult()
 
     async def unsubscribe(_: Request, params: UnsubscribeRequestParams) -> EmptyResult:

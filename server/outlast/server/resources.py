@@ -8,7 +8,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, ListResourcesResult, PaginatedRequestParams, Resource
+from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, ListResourcesResult, PaginatedRequestParams, Resource
 
 from outlast.definitions.values import show
 from outlast.kernel.errors import InvalidInput, NotFound, OutlastError
@@ -132,6 +132,8 @@ async def list_resources(
         workflows = {} if cursor is not None else (await runtime.workflows.catalogue()).workflows
     except InvalidInput as error:
         raise MCPError(code=INVALID_PARAMS, message=error.message) from error
+    except (OutlastError, OSError) as error:
+        raise MCPError(code=INTERNAL_ERROR, message=str(error)) from error
     found = [
         Resource(
             uri=workflow_uri(name),

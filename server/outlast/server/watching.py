@@ -6,8 +6,8 @@ a stream for the addresses they name. While nobody has subscribed, only the newe
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -36,6 +36,9 @@ class Seen(NamedTuple):
     lines: int
 
 
+UNREADABLE = Seen(-1, -1)
+
+
 class Watcher:
     """Looks at what is subscribed to and tells who has subscribed. One for each connection."""
 
@@ -50,20 +53,22 @@ class Watcher:
         """Have `tell` called with every change that is found."""
         self._tellers.append(tell)
 
-    @contextmanager
-    def watching(self, uris: Iterable[str]) -> Generator[None]:
-        """Look at these addresses meanwhile."""
+    @asynccontextmanager
+    async def watching(self, opening: Opening, uris: Iterable[str]) -> AsyncGenerator[None]:
+        """Look at these addresses meanwhile; changes count from now."""
         wanted = list(uris)
         for uri in wanted:
-            self.subscribe(uri)
+            self.subscribe(uri, await first_look(opening, uri))
         try:
             yield
         finally:
             for uri in wanted:
                 self.unsubscribe(uri)
 
-    def subscribe(self, uri: str) -> None:
+    def subscribe(self, uri: str, seen: "Seen | None") -> None:
+        """Tell of changes of an address. `seen`: what whoever subscribes knows; None where there was nothing."""
         self._wanted[uri] += 1
+        self._seen.setdefault(uri, seen)
         self._news.set()
 
     def unsubscribe(self, uri: str) -> None:
@@ -81,11 +86,8 @@ class Watcher:
                 await self._look(await opening.runtime())
             except (OutlastError, OSError) as error:
                 LOG.info("looking at what is subscribed to: %s", error)
-            with anyio.move_on_after(LOOK_RARELY):
-                if self._wanted:
-                    await anyio.sleep(LOOK_EVERY)
-                else:
-                    await self._news.wait()
+            with anyio.move_on_after(LOOK_EVERY if self._wanted else LOOK_RARELY):
+                await self._news.wait()
 
     async def _look(self, runtime: "Runtime") -> None:
         newest = await runtime.newest_number()
@@ -93,11 +95,14 @@ class Watcher:
             await self._tell(ResourcesListChanged())
         self._newest = newest
         for uri in list(self._wanted):
-            seen = await look_at(runtime, uri)
-            if uri in self._seen and seen != self._seen[uri]:
-                await self._tell(ResourceUpdated(uri))
-            if uri in self._wanted:
+            try:
+                seen = await look_at(runtime, uri)
+            except (OutlastError, OSError) as error:
+                LOG.info("looking at %s: %s", uri, error)
+                seen = UNREADABLE  # told once; and it keeps nobody behind it from being told
+            if uri in self._wanted and seen != self._seen.get(uri):
                 self._seen[uri] = seen
+                await self._tell(ResourceUpdated(uri))
 
     async def _tell(self, event: ServerEvent) -> None:
         for tell in self._tellers:
@@ -116,11 +121,9 @@ async def look_at(runtime: "Runtime", uri: str) -> Seen | None:
     return Seen(execution.updated_at, (await runtime.log_glance(execution)).counted.lines)
 
 
-async def can_be_watched(opening: Opening, uri: str) -> bool:
-    """Whether there is something at an address, so that subscribing to it makes sense."""
-    if uri.startswith("workflow://"):
-        return True
+async def first_look(opening: Opening, uri: str) -> Seen | None:
+    """What there is at an address; None for nothing, or while it cannot be told."""
     try:
-        return await look_at(await opening.runtime(), uri) is not None
+        return await look_at(await opening.runtime(), uri)
     except (OutlastError, OSError):
-        return False
+        return None

@@ -25,6 +25,7 @@ class Arrivals:
         self._clock = clock
         self._spools: list[GrowingSpool] = []
         self._tick: Timer | None = None
+        self._told: str | None = None
         self._alone_since: int | None = None
         self._inotify = new_inotify()
         if self._inotify is not None:
@@ -90,7 +91,9 @@ class Arrivals:
                     self._inotify.watch_once(growing.path)
         except OSError as error:
             # The user's limit of watches is reached, or the child has removed its spool.
-            log(f"watching: {error}")
+            if str(error) != self._told:  # once: it comes again with every look
+                self._told = str(error)
+                log(f"watching: {error}")
             return False
         return True
 

@@ -4,6 +4,8 @@ from outlast.kernel.plan import Json
 from outlast.kernel.supervision import Ending
 
 MASK = "***"
+MOST_SHOWN = 200
+"""Characters kept of the command line of a process that is left."""
 SHORTEST = 4
 """Characters. A shorter value is masked only where it is the whole text: elsewhere it would riddle what is true."""
 
@@ -12,9 +14,17 @@ def ending_of(
     output: dict[str, Json] | None, problem: str | None, leftovers: list[dict[str, Json]] | None, secrets: list[str]
 ) -> Ending:
     """What is recorded beside the outcome: output, why it could not be taken, what lives on; without the secrets."""
-    kept = None if output is None else masked_object(output, secrets)
-    left = None if leftovers is None else [masked_object(one, secrets) for one in leftovers]
-    return Ending(kept, problem, left)
+    if secrets and output is not None:
+        try:
+            output = masked_object(output, secrets)
+        except RecursionError:  # JSON may be nested deeper than this goes; unmasked it must not be kept
+            output, problem = None, "nested too deeply"
+    left = None if leftovers is None else [shortened(masked_object(one, secrets)) for one in leftovers]
+    return Ending(output, problem, left)
+
+
+def shortened(leftover: dict[str, Json]) -> dict[str, Json]:
+    return leftover | {"command": str(leftover["command"])[:MOST_SHOWN]}
 
 
 def masked(value: Json, secrets: list[str]) -> Json:

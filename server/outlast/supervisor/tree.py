@@ -16,6 +16,10 @@ else:
     from outlast.kernel.ps import command_of, marker_of, processes, writers
 
 
+LONGEST_COMMAND = 4096
+"""Characters kept of a command line until secrets are masked in it: cut before, half of one could stay."""
+
+
 class Tree:
     """The processes of one attempt: its group, what descends from this supervisor, what carries the execution's
     marker and what holds its spools open for writing. Processes whose marker names another execution are spared:
@@ -75,7 +79,7 @@ class Tree:
 
     def leftovers(self) -> list[dict[str, Json]]:
         """Who lives on, for people."""
-        return [{"pid": m.pid, "command": command_of(m.pid)} for m in self.members(holders=False)]
+        return [{"pid": m.pid, "command": command_of(m.pid, LONGEST_COMMAND)} for m in self.members(holders=False)]
 
     def _spared(self, pid: int) -> bool:
         """Whether a process belongs to another execution; then what it started does too."""

@@ -92,10 +92,10 @@ def writable(pid: int, fd: str) -> bool:
     return False
 
 
-def command_of(pid: int) -> str:
-    """A process's command line for people, at most 200 characters."""
+def command_of(pid: int, most: int = 200) -> str:
+    """A process's command line for people, at most `most` characters."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read(4096).replace(b"\0", b" ").decode("utf-8", "replace").strip()[:200]
+            return file.read(4096).replace(b"\0", b" ").decode("utf-8", "replace").strip()[:most]
     except OSError:
         return ""

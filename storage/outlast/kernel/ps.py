@@ -33,9 +33,9 @@ def writers(paths: set[str]) -> set[int]:
     return set()
 
 
-def command_of(pid: int) -> str:
-    """A process's command line for people, at most 200 characters."""
-    return run("-p", str(pid), "-o", "command=").strip()[:200]
+def command_of(pid: int, most: int = 200) -> str:
+    """A process's command line for people, at most `most` characters."""
+    return run("-p", str(pid), "-o", "command=").strip()[:most]
 
 
 def ask(*which: str) -> list[Stat]:

@@ -224,3 +224,18 @@ def test_a_page_of_very_long_lines_needs_bounded_memory(execution: Execution) ->
     finally:
         tracemalloc.stop()
     assert peak < 30 * MAX_LINE
+
+
+def test_a_glance_is_bounded_in_marks_too(execution: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that prints a word now and then leaves a mark for each: a night of them is no reason to wait."""
+    monkeypatch.setattr("outlast.storage.logs.reader.GLANCE", 1 << 20)
+    for _ in range(3000):
+        execution.prints(OUT, b"x\n")
+        execution.mark(OUT)
+    reader = execution.reader()
+    first = reader.glance()
+    assert 0 < first.counted.lines < 2000
+    assert first.last is None
+    while (glance := reader.glance()).last is None:
+        assert glance.counted.lines < 3000
+    assert glance.counted.lines == 3000

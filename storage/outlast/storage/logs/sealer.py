@@ -111,7 +111,7 @@ class Sealer:
         marks = MarkReader()
         try:
             with SpoolFiles(self._directory, [step.id for step in self._plan.steps]) as files:
-                if not self._seal(files):
+                if not self._seal(files) or not self._seen.settled:
                     return self._result()
                 while len(records := files.read_marks(marks.position)) >= RECORD:
                     marks.feed(records)

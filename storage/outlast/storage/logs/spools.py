@@ -16,6 +16,10 @@ STRETCH_MARKS = 64
 """Marks after which one is taken too: going through many small marks again takes longer than reading their bytes."""
 
 
+MARK_COST = 1024
+"""Bytes that could be read in the time that a mark takes, whatever came with it."""
+
+
 class Checkpoint(NamedTuple):
     position: Position
     spools: frozenset[int]
@@ -58,7 +62,8 @@ class SpoolLog:
         return (self._index[0].position if self._index else self._begin).lines + 1
 
     def extend(self, most: int | None = None) -> bool:
-        """Take in the marks that were appended since the last call, or about `most` bytes of lines; whether all."""
+        """Take in the marks that were appended since the last call; or only as much as takes the time of `most` bytes
+        of lines. Whether it was all."""
         walk, taken = self._walk, 0
         while most is None or taken < most:
             if self._bytes >= STRETCH or walk.marks - self._begin.marks >= STRETCH_MARKS * 32:
@@ -67,9 +72,11 @@ class SpoolLog:
             if piece is not None:
                 self._bytes += len(piece.data)
                 self._spools.add(piece.spool)
-                taken += len(piece.data)
+                taken += len(piece.data) + MARK_COST
             elif walk.exhausted:
                 return True
+            else:
+                taken += STRETCH_MARKS * MARK_COST
         return False
 
     def _checkpoint(self) -> None:

@@ -79,7 +79,13 @@ class SpoolFiles:
 
     def gone(self, mark: Mark) -> bool:
         """The bytes that a mark speaks of are not there any more."""
-        return mark.offset <= self.emptied.begin(mark.spool) or self._fd(mark.spool) is None
+        if mark.offset <= self.emptied.begin(mark.spool):
+            return True
+        fd = self._fd(mark.spool)
+        if fd is None:
+            return True
+        written_at = os.fstat(fd).st_mtime_ns // 1000
+        return self.emptied.emptied_late(mark.spool, self.end(mark.spool), written_at)
 
     def end(self, spool: int) -> int:
         """Where the spool ends, as an offset of the marks; where it begins if its file is missing."""
