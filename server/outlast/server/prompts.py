@@ -20,6 +20,7 @@ from outlast.definitions.values import show
 from outlast.kernel.errors import OutlastError
 from outlast.runtime.runtime import Runtime
 from outlast.server.opening import Opening
+from outlast.server.protocol import lowlevel
 from outlast.storage.history import Filter
 
 LONGEST_ARGUMENT = 64
@@ -42,8 +43,7 @@ def add_prompts(server: MCPServer[Opening]) -> None:
     ) -> GetPromptResult | InputRequiredResult:
         return await get_prompt(server, params)
 
-    low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # MCPServer answers mistakes as its own failures
-    low.add_request_handler("prompts/get", GetPromptRequestParams, get)
+    lowlevel(server).add_request_handler("prompts/get", GetPromptRequestParams, get)
 
 
 def diagnose_failure(

@@ -15,6 +15,7 @@ from outlast.kernel.errors import InvalidInput, NotFound, OutlastError
 from outlast.runtime.logbooks import LogQuery
 from outlast.runtime.runtime import Runtime
 from outlast.server.opening import Opening
+from outlast.server.protocol import lowlevel
 from outlast.storage.history import Filter
 from outlast.storage.records import Summary
 from outlast.tools.expectations import expectation
@@ -66,8 +67,7 @@ def add_resources(server: MCPServer[Opening]) -> None:
     server.resource(
         WORKFLOW, name="workflow", title="A workflow", description="What it takes, how it usually goes.", mime_type=TEXT
     )(read_workflow)
-    low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # MCPServer cannot page its lists
-    low.add_request_handler("resources/list", PaginatedRequestParams, list_resources)
+    lowlevel(server).add_request_handler("resources/list", PaginatedRequestParams, list_resources)
 
 
 async def read_execution(id: str, context: Reading) -> str:

@@ -7,6 +7,7 @@ from mcp.types import CallToolRequestParams, CallToolResult, InputRequiredResult
 from outlast.definitions.values import show
 from outlast.kernel.errors import InvalidInput
 from outlast.server.opening import Opening
+from outlast.server.protocol import lowlevel
 from outlast.tools.registration import TOOLS
 from outlast.tools.results import refusal
 
@@ -27,5 +28,4 @@ def add_tools(server: MCPServer[Opening]) -> None:
             return refusal(InvalidInput(f"there is no tool {show(params.name)}.", next=f"one of {NAMES}"))
         return await server._handle_call_tool(context, params)  # pyright: ignore[reportPrivateUsage]  # the SDK's own handler
 
-    low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  # it takes handlers
-    low.add_request_handler("tools/call", CallToolRequestParams, call)
+    lowlevel(server).add_request_handler("tools/call", CallToolRequestParams, call)

@@ -26,7 +26,7 @@ from outlast.server.cli.wording import moment, now
 from outlast.storage.history import Filter
 from outlast.storage.records import Summary
 from outlast.tools.expectations import expectation
-from outlast.tools.readable import visible
+from outlast.tools.readable import visible, visible_lines
 from outlast.tools.texts import usual_words
 from outlast.tools.views import summary_view
 from outlast.tools.workflow_views import parameter_words
@@ -153,10 +153,6 @@ def facts(found: Found) -> list[tuple[str, str]]:
 def example(definition: WorkflowDefinition) -> str:
     given = [f"-p {name}=…" for name, parameter in definition.params.items() if parameter.must_be_given]
     return " ".join(["outlast run", definition.id, *given])
-
-
-def visible_lines(text: str) -> str:
-    return "\n".join(map(visible, text.split("\n")))
 
 
 @workflows.command("validate", short_help="Say everything that is wrong with workflow files.")
