@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from outlast.kernel import faults
 from outlast.kernel.home import Home
 from outlast.kernel.spawning import Launcher
 
@@ -90,6 +91,7 @@ def place_library(target: Path, contents: dict[str, bytes]) -> None:
     compileall.compile_dir(
         str(aside), quiet=2, stripdir=str(aside), prependdir=str(target), invalidation_mode=UNCHECKED
     )
+    faults.reach("library.written")
     try:
         aside.rename(target)
     except OSError:

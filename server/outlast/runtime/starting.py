@@ -10,7 +10,7 @@ import anyio
 
 from outlast.definitions.catalogue import Found
 from outlast.definitions.compiling import CompileContext, compile_plan
-from outlast.kernel import executions
+from outlast.kernel import executions, faults
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.executions import Created
 from outlast.kernel.home import RunDirectory, sync_directory, write_durably
@@ -122,6 +122,7 @@ class Starter:
         run = home.run(plan.id)
         try:
             await anyio.to_thread.run_sync(make_run_directory, run, plan, secrets)
+            faults.reach("start.prepared")
             created = await self._store.write(lambda c: executions.create(c, home, plan, self._options.clock.now()))
         except Exception:
             # Not when cancelled: the row may be durable all the same, and would find its directory gone.
@@ -131,7 +132,9 @@ class Starter:
             await anyio.to_thread.run_sync(remove, run)
             return created
         # From here on it exists: whatever goes wrong is no reason to say that it does not.
+        faults.reach("start.recorded")
         await anyio.to_thread.run_sync(note_number, run, created.number)
+        faults.reach("start.noted")
         await self._supervisors.start_all(created.claimed)
         return created
 

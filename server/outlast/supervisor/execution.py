@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from outlast.kernel import supervision
+from outlast.kernel import faults, supervision
 from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Clock, Moment, elapsed, read
 from outlast.kernel.home import RunDirectory
@@ -109,6 +109,7 @@ class Execution:
         if epoch is None:
             self._stand_down()
             return
+        faults.reach("supervisor.claimed")
         self._epoch = epoch
         self._arrivals = Arrivals(self._marks, self._loop, self._clock)
         self._requests.begin(self._seen.number, epoch)
@@ -188,6 +189,7 @@ class Execution:
             return
         if self._cause is not None or self._settling:
             return  # asked to stop while the store was being told; the start is sealed
+        faults.reach("supervisor.attempting")
         problem = self._attempt.problem()
         if problem is not None:
             self._settle(Outcome(ExecutionStatus.FAILED, problem))
@@ -200,6 +202,7 @@ class Execution:
             # E2BIG, EAGAIN, ENOSPC …: nothing runs.
             self._settle(Outcome(ExecutionStatus.FAILED, f"the command could not be started: {error.strerror}"))
             return
+        faults.reach("supervisor.spawned")
         self._spawned = True
         self._follow(identify_child(pid, self._clock))
 
@@ -218,6 +221,7 @@ class Execution:
         follow(child, self._loop, self._clock, self._child_ended)
 
     def _recorded_child(self, child: ProcessId) -> None:
+        faults.reach("supervisor.recorded")
         # One that has ended already is told of when that is durable; of one that was just started nobody waits for it.
         if not self._settling and (self._spawned or child.alive(self._clock.boot_id())):
             self._say(Ack("running", child.pid))
@@ -239,6 +243,7 @@ class Execution:
             return
 
     def _child_ended(self) -> None:
+        faults.reach("supervisor.ended")
         self._reap()
         started = self._attempt.started()
         if started is not None and started.process is not None and started.process != self._child:
@@ -325,6 +330,7 @@ class Execution:
         if self._child is not None:
             self._stopping = Stopping(self._tree(), self._loop, self._stopped)
             self._stopping.politely(self._plan.kill_grace)
+            faults.reach("supervisor.stopping")
         elif started is None or started.sealed or self._start_died():
             self._settle(before)
         else:
@@ -350,7 +356,9 @@ class Execution:
             self._attempt.seal_start()
             self._arrivals.finish()
             self._attempt.sync()
+            faults.reach("supervisor.synced")
             write_outcome(self._run, outcome)
+            faults.reach("supervisor.judged")
         except OSError as error:
             log(f"settling: {error}")
             leave_if_gone(self._run.home)
@@ -366,6 +374,7 @@ class Execution:
         )
 
     def _settled(self, claims: list[Claim] | None) -> None:
+        faults.reach("supervisor.settled")
         # None: the row is gone, or another epoch's. Whoever restores it finds the verdict in the run directory.
         start_next(self._launcher, self._run.home, claims)
         self._say(Ack("over"))
@@ -380,6 +389,7 @@ class Execution:
         if self._acknowledge is not None:
             self._acknowledge(ack)
             self._acknowledge = None
+            faults.reach("supervisor.acknowledged")
 
 
 def timed_out(limit: float | None) -> str:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from outlast.kernel import supervision
+from outlast.kernel import faults, supervision
 from outlast.kernel.clock import Clock
 from outlast.kernel.database import Database
 from outlast.kernel.home import RunDirectory, write_durably
@@ -32,6 +32,7 @@ def main(path: str, *, acknowledged: bool) -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     run = RunDirectory(path)
+    faults.reach("supervisor.born")
     lock = RunLock.acquire(run.run_lock)
     if lock is None:
         finish(Ack("held"), acknowledged)
@@ -50,6 +51,7 @@ def supervise(run: RunDirectory, lock: RunLock, *, acknowledged: bool) -> None:
     me = identify(os.getpid(), clock)
     assert me is not None, "this process is alive"
     lock.note(me)
+    faults.reach("supervisor.locked")
 
     def stand_down() -> None:
         log("the store was migrated by a newer Outlast; its side takes over")

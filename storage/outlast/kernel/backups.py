@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from outlast.kernel import faults
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.home import Home, sync_directory
 
@@ -58,6 +59,7 @@ def copy(connection: sqlite3.Connection, path: str) -> None:
         finally:
             target.close()
         os.fsync(fd)
+        faults.reach("backup.copied")
         os.rename(aside, path)
     except BaseException:
         os.unlink(aside)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from outlast.kernel import faults
 from outlast.kernel.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreUnreachable
 from outlast.kernel.home import Home
 from outlast.kernel.locks import StoreLock
@@ -106,18 +107,21 @@ class Database:
 
     def write_held(self, connection: StoreConnection, rule: Callable[[sqlite3.Connection], T]) -> T:
         """`write` for a caller who holds the store lock."""
+        faults.reach("store.locked")
         self.check_file(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
             if schema_version(connection) > SCHEMA_VERSION:
                 raise too_new()
             result = rule(connection)
+            faults.reach("store.written")
             connection.execute("COMMIT")
         except BaseException:
             # After some errors (disk full, I/O) SQLite has rolled back by itself.
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        faults.reach("store.committed")
         return result
 
     def check_file(self, connection: StoreConnection) -> None:

@@ -22,6 +22,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
+from outlast.kernel import faults
+
 RECORD = 32
 MARK, CLOSE, GAP, EMPTIED = 0, 1, 2, 3
 MERGED, STDOUT, STDERR, EVENT = 0, 1, 2, 3
@@ -129,6 +131,7 @@ class MarkWriter:
         """
         at = max(mark.at, self.reader.last_at)
         data = mark._replace(at=at).encode()
+        faults.reach("marks.appending")
         self._pad()
         self._torn = True
         if os.write(self.fd, data) != RECORD:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 
-from outlast.kernel import backups
+from outlast.kernel import backups, faults
 from outlast.kernel.errors import StoreTooNew
 from outlast.kernel.home import Home
 from outlast.kernel.ids import new_id
@@ -50,6 +50,7 @@ def apply(connection: sqlite3.Connection, number: int, script: str) -> None:
             connection.execute(
                 "INSERT INTO meta(key, value) VALUES ('store_id', ?), ('max_running', '8')", (new_id(0),)
             )
+        faults.reach("migration.applied")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

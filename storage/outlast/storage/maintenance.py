@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from outlast.kernel import backups, executions
+from outlast.kernel import backups, executions, faults
 from outlast.kernel.checksums import check_execution, crc
 from outlast.kernel.clock import Clock
 from outlast.kernel.database import Database, StoreConnection
@@ -131,6 +131,7 @@ def put_back(database: Database, connection: StoreConnection, path: Path, now: i
             with backups.workshop(home, copy) as made:
                 migrate(made, home)
                 lost, reinserted = transaction(made, lambda c: reconcile_directories(c, home, now))
+                faults.reach("restore.made")
                 made.backup(connection)
     known = {number for (number,) in connection.execute(SQL["all_executions"])}
     newest = max(known - set(reinserted), default=0)

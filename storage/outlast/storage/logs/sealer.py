@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import NamedTuple, Protocol, TypeVar
 
-from outlast.kernel import seals
+from outlast.kernel import faults, seals
 from outlast.kernel.home import RunDirectory
 from outlast.kernel.marks import EVENT, MERGED, RECORD, STDERR, STDOUT, STREAM_FILES, MarkReader, Spool
 from outlast.kernel.plan import Plan
@@ -131,6 +131,7 @@ class Sealer:
         if unclosed:
             return self._result(unclosed=tuple(unclosed))
         finished = self._write(lambda connection: seals.finish(connection, self._number, self._seen, late_bytes))
+        faults.reach("seal.finished")
         return self._result(finished=finished)
 
     def _spools(self) -> Iterator[tuple[Spool, int]]:
@@ -168,12 +169,14 @@ class Sealer:
     def _store(self, files: SpoolFiles, blocks: list[seals.Block], position: Position) -> bool:
         # After a power cut the files must still reach as far as the store says they were read.
         files.sync(position.marks)
+        faults.reach("seal.synced")
         if not self._seen.settled and any(files.end(spool) < marked for spool, marked, _ in position.spools):
             return False
         seen, text = self._seen, position.encode()
         moved = self._write(lambda connection: seals.append(connection, self._number, seen, blocks, text))
         if moved is None:
             return False
+        faults.reach("seal.stored")
         self._lines += moved.lines - seen.lines
         self._blocks += len(blocks)
         self._seen = moved
@@ -205,6 +208,7 @@ def remove_run_directory(run_directory: RunDirectory) -> bool:
                 _remove(path)
         if any(path != plan for path in root.iterdir()):
             return False
+        faults.reach("removal.emptied")
         plan.unlink(missing_ok=True)
         root.rmdir()
     except FileNotFoundError:
