@@ -6,8 +6,7 @@ import sys
 import tempfile
 import time
 
-import anyio
-
+from chaos.arena import Arena
 from chaos.killing import SCENARIOS
 from outlast.kernel.home import Home
 
@@ -16,21 +15,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=50, help="executions per scenario")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=SCENARIOS)
+    parser.add_argument("--only", choices=SCENARIOS, action="append")
     given = parser.parse_args()
     failed = 0
     for name, scenario in SCENARIOS.items():
-        if given.only not in (None, name):
+        if given.only and name not in given.only:
             continue
         home = Home(tempfile.mkdtemp(prefix="ol-chaos-"))
         home.create()
         begun = time.monotonic()
-        toll = anyio.run(scenario, home, given.runs, given.seed)
+        arena = Arena(home.root, given.seed)
+        scenario(arena, given.runs)
+        toll = arena.finish()
         failed += len(toll.wrong)
-        print(
-            f"{name}: {given.runs} runs, seed {given.seed}, {toll.kills} kills, {len(toll.wrong)} wrong, "
-            f"{time.monotonic() - begun:.0f} s"
-        )
+        print(f"{name}: seed {given.seed}, {toll}, {time.monotonic() - begun:.0f} s", flush=True)
         for text in toll.wrong:
             print("  " + text)
         if toll.wrong:

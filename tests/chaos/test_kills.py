@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from chaos.arena import Arena
 from chaos.killing import SCENARIOS
 from outlast.kernel.home import Home
 
@@ -12,7 +13,9 @@ RUNS = int(os.environ.get("OUTLAST_KILLS", "4"))
 
 @pytest.mark.requirement("X1", "S3-6")
 @pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_nothing_is_lost_whoever_is_killed(home: Home, scenario: str) -> None:
-    toll = await SCENARIOS[scenario](home, RUNS, seed=20261120)
+def test_nothing_is_lost_whoever_is_killed(home: Home, scenario: str) -> None:
+    arena = Arena(home.root, seed=20261120)
+    SCENARIOS[scenario](arena, RUNS)
+    toll = arena.finish()
     assert toll.wrong == []
     assert toll.kills > 0

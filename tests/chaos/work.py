@@ -1,13 +1,11 @@
-"""What the chaos runs execute, and how to tell afterwards whether it happened exactly once and left every line."""
+"""What chaos runs execute: commands that keep their own record of what they did."""
 
+import os
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from outlast.kernel.errors import OutlastError
 from outlast.kernel.plan import Json
-from outlast.runtime.logbooks import LogQuery
-from outlast.runtime.runtime import Runtime
-from outlast.storage.logs.lines import Line
 
 SCRIPT = """
 echo $$ >> "$1"
@@ -17,56 +15,49 @@ while [ $i -le "$2" ]; do
   i=$((i + 1))
   [ $((i % 40)) -eq 0 ] && sleep 0.01
 done
+until [ ! -e "$1-wait" ]; do sleep 0.02; done
 exit "$3"
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """A command that notes each of its starts in a file, prints numbered lines and exits with a known code."""
 
     starts: Path
+    """Also names the work: it is the idempotency key."""
     lines: int
     code: int
+    handle: str | None = None
+    """The execution's id, once a server has said it."""
+    number: int | None = None
+    ends_by: str = "itself"
+    """`itself`; `child`: its command is killed, `wrapper`: all of it is; `cancel`."""
 
-    def params(self) -> dict[str, Json]:
-        return {"argv": ["sh", "-c", SCRIPT, "work", str(self.starts), str(self.lines), str(self.code)]}
+    @property
+    def key(self) -> str:
+        return self.starts.name
+
+    def request(self) -> dict[str, Json]:
+        """The arguments of execute_workflow."""
+        argv: list[Json] = ["sh", "-c", SCRIPT, "work", str(self.starts), str(self.lines), str(self.code)]
+        return {"workflow_id": "command", "params": {"argv": argv}, "idempotency_key": self.key}
 
     def expected(self) -> list[bytes]:
+        """Its lines, where it came to its end."""
         return [b"line %d of %d" % (i, self.lines) for i in range(1, self.lines + 1)]
 
-    def times_started(self) -> int:
-        return len(self.starts.read_text().split()) if self.starts.exists() else 0
+    def pids(self) -> list[int]:
+        """The command's process, once for each of its starts."""
+        return [int(line) for line in self.starts.read_text().split()] if self.starts.exists() else []
+
+    def hold(self) -> None:
+        """It does not end before `let_end`, whenever it has printed all."""
+        os.close(os.open(f"{self.starts}-wait", os.O_CREAT | os.O_WRONLY, 0o600))
+
+    def let_end(self) -> None:
+        Path(f"{self.starts}-wait").unlink(missing_ok=True)
 
 
-async def verdict(runtime: Runtime, handle: str | int, work: Work, seconds: float = 30) -> list[str]:
-    """What is wrong with an execution that should have run to its true end; empty when nothing is."""
-    wrong: list[str] = []
-    try:
-        execution = await runtime.wait(handle, seconds)
-    except OutlastError as error:
-        return [f"{handle}: {error.message}"]
-    state = execution.settled
-    if state is None:
-        return [f"#{execution.number} is still {execution.status} after {seconds} s"]
-    expected = "completed" if work.code == 0 else "failed"
-    if (state.status, state.exit_code) != (expected, work.code):
-        wrong.append(f"#{execution.number} is {state.status} ({state.exit_code}, {state.reason}), not {expected}")
-    if work.times_started() != 1:
-        wrong.append(f"#{execution.number} was started {work.times_started()} times")
-    printed: list[bytes] = []
-    numbers: list[int] = []
-    while True:
-        page = await runtime.logs(execution, LogQuery(limit=1000, after=len(numbers)))
-        lines = [entry for entry in page.entries if isinstance(entry, Line)]
-        if len(lines) != len(page.entries):
-            wrong.append(f"#{execution.number} has gaps in its log: {page.entries}")
-        if not lines:
-            break
-        printed += [line.data for line in lines]
-        numbers += [line.n for line in lines]
-    if printed != work.expected():
-        wrong.append(f"#{execution.number} has {len(printed)} lines, not the {work.lines} that were printed")
-    if numbers != list(range(1, len(numbers) + 1)):
-        wrong.append(f"#{execution.number} has line numbers with holes")
-    return wrong
+def random_work(home: str, chance: random.Random, index: int, *, longest: int = 4000) -> Work:
+    return Work(Path(home, f"work-{index}"), chance.randrange(1, longest), chance.choice([0, 0, 3, 77]))
