@@ -6,9 +6,11 @@ import sys
 import tempfile
 import time
 
+from chaos import adversity, killing
 from chaos.arena import Arena
-from chaos.killing import SCENARIOS
 from outlast.kernel.home import Home
+
+SCENARIOS = killing.SCENARIOS | adversity.SCENARIOS
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,10 +60,24 @@ class Arena:
         self.chance = random.Random(seed)
         self.toll = Toll()
         self.works: list[Work] = []
+        self.code: Path | None = None
+        """A source root of another version, for servers and commands from now on."""
 
-    def server(self, code: Path | None = None) -> Server:
-        """A server that has answered; one that is killed while it starts is followed by another."""
-        return Server(self.home, code=code)
+    def server(self) -> Server:
+        """A server that has shaken hands."""
+        return Server(self.home, code=self.code)
+
+    def wrong(self, what: str) -> None:
+        """Say that something contradicts an invariant."""
+        self.toll.wrong.append(what)
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until something holds; TimeoutError naming it when it does not."""
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waiting until {what}")
+            time.sleep(0.005)
 
     def work(self, *, longest: int = 4000) -> Work:
         """Something to be run, which `finish` will look for."""
@@ -78,7 +92,7 @@ class Arena:
         except Gone:
             return False
         if work.handle not in (None, answer["handle_id"]):
-            self.toll.wrong.append(f"{work.key} is {answer['handle_id']}, and was acknowledged as {work.handle} (I3)")
+            self.wrong(f"{work.key} is {answer['handle_id']}, and was acknowledged as {work.handle} (I3)")
         work.handle, work.number = answer["handle_id"], answer["number"]
         return True
 
@@ -125,7 +139,7 @@ class Arena:
         server.call("get_status", handle_id=work.handle)
         while inspection.state(self.home, work.handle) == before:
             if time.monotonic() - begun > PATIENCE:
-                self.toll.wrong.append(f"{work.key} was not adopted")
+                self.wrong(f"{work.key} was not adopted")
                 return
             time.sleep(0.005)
         self.toll.adoptions.append(time.monotonic() - begun)
@@ -142,9 +156,9 @@ class Arena:
         if own:
             server.leave()
         for _ in range(2):  # a supervisor that has just settled still exits while the first one seals
-            sealing = command(self.home, "seal")
+            sealing = command(self.home, "seal", code=self.code)
             if sealing.returncode:
-                self.toll.wrong.append(f"sealing: {sealing.stderr}")
+                self.wrong(f"sealing: {sealing.stderr}")
         self.toll.wrong += inspection.inspect(self.home, self.works)
         self.toll.executions = len(self.works)
         self.toll.lines = sum(work.lines for work in self.works)
@@ -162,11 +176,11 @@ class Arena:
                     if execution_id in carried or status == "pending":
                         gone.pop(execution_id, None)
                     elif now - gone.setdefault(execution_id, now) > STUCK_AFTER:
-                        self.toll.wrong.append(f"{execution_id} stays {status} without a process (I8)")
+                        self.wrong(f"{execution_id} stays {status} without a process (I8)")
                         return
                 self._over(gone, live.keys())
                 if now > deadline:
-                    self.toll.wrong.append(f"{len(live)} executions are not over after {PATIENCE:g} s")
+                    self.wrong(f"{len(live)} executions are not over after {PATIENCE:g} s")
                     return
                 time.sleep(0.05)
             self._over(gone, ())

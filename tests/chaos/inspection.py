@@ -20,7 +20,7 @@ else:
     from backports import zstd
 
 TERMINAL = {"completed", "failed", "cancelled", "timeout", "lost"}
-EXPECTED = {"child": {"failed"}, "wrapper": {"lost"}, "cancel": {"cancelled", "completed", "failed"}}
+EXPECTED = {"child": {"failed"}, "wrapper": {"lost"}, "power": {"lost"}, "cancel": {"cancelled", "completed", "failed"}}
 """The statuses that are true, by what ended the work; of what ends by itself, its exit code says which."""
 SIGKILLED = 137
 

@@ -32,7 +32,7 @@ class Work:
     """The execution's id, once a server has said it."""
     number: int | None = None
     ends_by: str = "itself"
-    """`itself`; `child`: its command is killed, `wrapper`: all of it is; `cancel`."""
+    """`itself`; `child`: its command is killed, `wrapper`: all of it is; `power`: so is the machine; `cancel`."""
 
     @property
     def key(self) -> str:
