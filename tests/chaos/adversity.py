@@ -5,7 +5,6 @@ As the scenarios of killing.py: each takes an arena and how many executions (her
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -16,9 +15,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from chaos import inspection
-from chaos.arena import Arena
+from chaos.arena import Arena, leader_of
 from chaos.arming import arm, disarm
-from chaos.processes import Entry, commands, entry, send, supervisors
+from chaos.processes import commands, entry, send, supervisors
 from chaos.serving import Gone, Refused, Server, command
 from chaos.work import Work
 from outlast.kernel.home import Home
@@ -30,22 +29,13 @@ STOPPED_FOR = 12.0
 """Seconds: more than any limit that a look from outside could have (5 s for a mute supervisor, 5 s between looks)."""
 
 
-def running(arena: Arena, server: Server) -> Work:
-    """A work that has begun, and does not end before it may."""
-    work = arena.work(longest=400)
-    work.hold()
-    arena.start(server, work)
-    arena.until(lambda: bool(work.pids()), f"{work.key} begins")
-    return work
-
-
 def race_for_adoption(arena: Arena, runs: int) -> None:
     """Five servers find a dead supervisor in the same moment: one of them replaces it, and the command is not started
     again."""
     with ExitStack() as stack, ThreadPoolExecutor(5) as pool:
         servers = [stack.enter_context(arena.server()) for _ in range(5)]
         for _ in range(runs):
-            work = running(arena, servers[0])
+            work = arena.running(servers[0])
             for epoch in (1, 2):
                 if not arena.kill_supervisor(work):
                     arena.wrong(f"{work.key} has no supervisor")
@@ -61,7 +51,7 @@ def stop_supervisors(arena: Arena, runs: int) -> None:
     """A stopped supervisor (a debugger, a frozen container) is alive: nobody settles its execution or takes it over,
     though the command has long ended; once it goes on it tells the truth."""
     with arena.server() as server:
-        works = [running(arena, server) for _ in range(min(runs, 4))]
+        works = [arena.running(server) for _ in range(min(runs, 4))]
         stopped = [one for work in works for one in supervisors(arena.home, work.handle or "-")]
         for one in stopped:
             send(one, signal.SIGSTOP)
@@ -83,19 +73,18 @@ def reboot(arena: Arena, runs: int) -> None:
     """The machine goes down under running executions and comes up as another boot: those are lost and say so, one that
     had ended has its exit code, none is started again, and no process of the new boot is signalled for its pid."""
     with arena.server() as server:
-        works = [running(arena, server) for _ in range(runs)]
+        works = [arena.running(server) for _ in range(runs)]
     ended, bystander = works[::3], subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
         arena.kill_supervisors()
         for work in works:
-            leader = leader_of(work)
             if work in ended:
+                leader = leader_of(work)
                 work.let_end()
                 arena.until(lambda leader=leader: entry(leader.pid) is None, "its wrapper ends")
             else:
                 work.ends_by = "power"
-                os.killpg(leader.pid, signal.SIGKILL)
-                arena.toll.kills += 1
+                arena.kill_group(work)
                 reuse_pid(arena, work, bystander.pid)
         arm(Home(arena.home), boot_id=OTHER_BOOT)
         arena.until(lambda: not commands(arena.home), "everything is gone")
@@ -115,13 +104,12 @@ def give_pids_to_others(arena: Arena, runs: int) -> None:
     says lost, and leaves that process and its group alone."""
     with arena.server() as server:
         for _ in range(runs):
-            work = running(arena, server)
+            work = arena.running(server)
             work.ends_by = "wrapper"
             bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)
             try:
                 arena.kill_supervisor(work)
-                os.killpg(leader_of(work).pid, signal.SIGKILL)
-                arena.toll.kills += 1
+                arena.kill_group(work)
                 reuse_pid(arena, work, bystander.pid)
                 server.call("get_status", handle_id=work.handle, wait_seconds=45)
                 if bystander.poll() is not None:
@@ -129,13 +117,6 @@ def give_pids_to_others(arena: Arena, runs: int) -> None:
             finally:
                 bystander.kill()
                 bystander.wait()
-
-
-def leader_of(work: Work) -> Entry:
-    """The wrapper of a running work's command."""
-    found = entry(os.getpgid(work.pids()[0]))
-    assert found is not None, f"{work.key} runs"
-    return found
 
 
 def reuse_pid(arena: Arena, work: Work, pid: int) -> None:
@@ -157,7 +138,7 @@ def turn_clocks(arena: Arena, runs: int) -> None:
                 for work in before:
                     server.call("get_status", handle_id=work.handle)
                     work.let_end()
-                for work in [running(arena, server) for _ in range(runs)][::2]:
+                for work in [arena.running(server) for _ in range(runs)][::2]:
                     work.let_end()
                     answer = server.call("get_status", handle_id=work.handle, wait_seconds=45)
                     if not 0 <= answer["duration_seconds"] < 120:
@@ -171,7 +152,7 @@ def upgrade(arena: Arena, runs: int) -> None:
     commands go on, and the newer one takes them over."""
     newer = newer_source(Path(arena.home, "newer"))
     with arena.server() as old:
-        works = [running(arena, old) for _ in range(runs)]
+        works = [arena.running(old) for _ in range(runs)]
         arena.code = newer
         with arena.server() as new:
             answer = new.call("get_status", handle_id=works[0].handle)
@@ -205,11 +186,11 @@ def restore_backups(arena: Arena, runs: int) -> None:
     """An older backup is put back: what it does not know is put back from its run directory, or its number is named."""
     backup = f"{arena.home}/copy.db"
     with arena.server() as server:
-        for work in [running(arena, server) for _ in range(runs)]:
+        for work in [arena.running(server) for _ in range(runs)]:
             work.let_end()
             server.call("get_status", handle_id=work.handle, wait_seconds=45)
         taken = command(arena.home, "db", "backup", backup)
-        later = [running(arena, server) for _ in range(runs)]
+        later = [arena.running(server) for _ in range(runs)]
         refused = command(arena.home, "db", "restore", backup)
         if taken.returncode or "execution_is_live" not in refused.stderr:
             arena.wrong(f"a backup is put back while executions run: {taken.stderr}{refused.stderr}")
@@ -252,6 +233,7 @@ def crowd(arena: Arena, runs: int) -> None:
         if mood > 0.7:
             arena.toll.kills += 1
             server.kill()
+            server.close()
         else:
             server.leave()
 

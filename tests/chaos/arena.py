@@ -1,6 +1,8 @@
 """One home, the servers over it, what they acknowledged, and what should have come of it."""
 
+import os
 import random
+import signal
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, contextmanager
@@ -9,7 +11,7 @@ from pathlib import Path
 from threading import Timer
 
 from chaos import inspection
-from chaos.processes import Entry, commands, kill, supervisors
+from chaos.processes import Entry, commands, entry, kill, supervisors
 from chaos.serving import Gone, Server, command
 from chaos.work import Work, random_work
 
@@ -96,6 +98,19 @@ class Arena:
         work.handle, work.number = answer["handle_id"], answer["number"]
         return True
 
+    def running(self, server: Server, *, longest: int = 400) -> Work:
+        """A work that has begun, and does not end before it may."""
+        work = self.work(longest=longest)
+        work.hold()
+        self.start(server, work)
+        self.until(lambda: bool(work.pids()), f"{work.key} begins")
+        return work
+
+    def kill_group(self, work: Work) -> None:
+        """SIGKILL to a running work's command and its wrapper."""
+        os.killpg(leader_of(work).pid, signal.SIGKILL)
+        self.toll.kills += 1
+
     def kill_supervisor(self, work: Work) -> bool:
         """Kill a work's supervisor; False where it has none."""
         killed = [self.slay(one) for one in supervisors(self.home, work.handle or "-")]
@@ -129,6 +144,7 @@ class Arena:
             yield
         finally:
             timer.join()
+            server.close()
             self.toll.kills += 1
 
     def adopt(self, server: Server, work: Work) -> None:
@@ -137,11 +153,7 @@ class Arena:
         before = inspection.state(self.home, work.handle)
         begun = time.monotonic()
         server.call("get_status", handle_id=work.handle)
-        while inspection.state(self.home, work.handle) == before:
-            if time.monotonic() - begun > PATIENCE:
-                self.wrong(f"{work.key} was not adopted")
-                return
-            time.sleep(0.005)
+        self.until(lambda: inspection.state(self.home, work.handle or "") != before, f"{work.key} is adopted")
         self.toll.adoptions.append(time.monotonic() - begun)
 
     def finish(self, server: Server | None = None) -> Toll:
@@ -188,6 +200,13 @@ class Arena:
     def _over(self, gone: dict[str, float], live: Iterable[str]) -> None:
         for execution_id in gone.keys() - set(live):
             self.toll.settlings.append(time.monotonic() - gone.pop(execution_id))
+
+
+def leader_of(work: Work) -> Entry:
+    """The wrapper of a running work's command: the leader of its process group."""
+    found = entry(os.getpgid(work.pids()[0]))
+    assert found is not None, f"{work.key} runs"
+    return found
 
 
 def middle(values: list[float]) -> float:

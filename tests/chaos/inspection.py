@@ -58,7 +58,8 @@ def inspect(home: str, works: list[Work]) -> list[str]:
             problems = [*of_status(row, work), *of_events(row, snapshot), *of_log(row, work, snapshot)]
             wrong += [f"#{row['number']} ({work.key}): {problem}" for problem in problems]
     wrong += of_processes(home, snapshot)
-    wrong += [f"runs/{name} is left, its log is sealed" for name in os.listdir(f"{home}/runs") if name in keys]
+    sealed = {name for name, row in snapshot.executions.items() if row["log_lines"] is not None}
+    wrong += [f"runs/{name} is left, its log is sealed" for name in sealed.intersection(os.listdir(f"{home}/runs"))]
     return wrong
 
 

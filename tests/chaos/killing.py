@@ -4,14 +4,12 @@ Each scenario starts `runs` executions or more. Only processes that belong to it
 time.
 """
 
-import os
-import signal
 import time
 from collections.abc import Callable
 from threading import Event, Thread
 
 from chaos.arena import Arena
-from chaos.processes import entry, kill, supervisors
+from chaos.processes import entry, supervisors
 from chaos.serving import Gone, Server
 from chaos.work import Work
 
@@ -42,7 +40,7 @@ def follow(server: Server, work: Work) -> None:
         while True:
             for tool in ("get_status", "get_logs", "list_execution_history"):
                 server.call(tool, **({"handle_id": work.handle} if "get" in tool and work.handle else {"limit": 3}))
-    except (Gone, ValueError, OSError):
+    except Gone:
         return
 
 
@@ -117,11 +115,7 @@ def kill_children(arena: Arena, runs: int) -> None:
     """The command itself is killed, or all of its process group, wrapper included."""
     with arena.server() as server:
         for _ in range(runs):
-            work = arena.work()
-            work.hold()
-            arena.start(server, work)
-            while not work.pids():
-                time.sleep(0.002)
+            work = arena.running(server, longest=4000)
             time.sleep(arena.chance.uniform(0, 0.1))  # the random moment is the point
             found = entry(work.pids()[0])
             assert found is not None, f"{work.key} waits to be killed"
@@ -129,10 +123,9 @@ def kill_children(arena: Arena, runs: int) -> None:
             if arena.chance.random() < 0.3:
                 arena.kill_supervisor(work)
             if work.ends_by == "child":
-                arena.toll.kills += kill(found)
+                arena.slay(found)
             else:
-                os.killpg(os.getpgid(found.pid), signal.SIGKILL)
-                arena.toll.kills += 1
+                arena.kill_group(work)
 
 
 SCENARIOS: dict[str, Callable[[Arena, int], None]] = {

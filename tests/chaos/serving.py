@@ -106,7 +106,7 @@ class Server:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    # The ways to end it
+    # The ways to end it. Those that kill leave the pipes alone: another thread may be waiting for an answer.
 
     def leave(self) -> None:
         """As a client does that has nothing more to ask."""
@@ -118,13 +118,13 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        self._close()
+        finally:
+            self.close()
 
     def kill(self) -> None:
         """SIGKILL to the server alone."""
         self._process.kill()
         self._process.wait()
-        self._close()
 
     def kill_group(self, grace: float) -> None:
         """SIGTERM to its process group and SIGKILL after `grace` seconds, as MCP clients do."""
@@ -134,7 +134,6 @@ class Server:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace)
         self._process.wait()
-        self._close()
 
     def kill_tree(self) -> int:
         """SIGKILL to it and to whatever descends from it, found by walking parent pids until nothing is found; how
@@ -145,14 +144,14 @@ class Server:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.05)
         self._process.wait()
-        self._close()
         return victims
 
     def entry(self) -> Entry | None:
         """Its process; None once it has ended."""
         return None if self._process.poll() is not None else entry(self.pid)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the pipes of a server that has ended and that nobody speaks to any more."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):

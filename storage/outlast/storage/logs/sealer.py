@@ -131,7 +131,8 @@ class Sealer:
         if unclosed:
             return self._result(unclosed=tuple(unclosed))
         finished = self._write(lambda connection: seals.finish(connection, self._number, self._seen, late_bytes))
-        faults.reach("seal.finished")
+        if finished:
+            faults.reach("seal.finished")
         return self._result(finished=finished)
 
     def _spools(self) -> Iterator[tuple[Spool, int]]:
