@@ -102,6 +102,29 @@ async def test_a_backup_without_room_leaves_no_half(store: Store, home: Home, mo
     assert (await backup(store, None)).exists()
 
 
+async def test_a_killed_backup_is_in_nobody_s_way(store: Store, home: Home) -> None:
+    code = """
+from outlast.kernel import backups, faults
+from stored import Hands
+faults.listen(lambda name: name == "backup.copied" and os.kill(os.getpid(), 9))
+hands = Hands(home)
+place = hear()
+if place:
+    backups.copy(hands.connection, place)
+else:
+    backups.take(hands.connection, home, "manual")
+"""
+    place = f"{home.root}/copy.db"
+    with processes(code, 2) as killed:
+        for process, where in zip(killed, (place, ""), strict=True):
+            process.hears(where)
+            assert process.says() == ""
+    assert [name.endswith(".tmp") for name in os.listdir(home.backups)] == [True]
+    assert (await backup(store, Path(place))).exists()
+    made = await backup(store, None)
+    assert os.listdir(home.backups) == [made.name]
+
+
 @pytest.mark.requirement("S3-14")
 async def test_the_check_of_a_sound_database_says_nothing_and_what_it_looked_at(store: Store) -> None:
     plan = plan_of(params={"rows": 1})

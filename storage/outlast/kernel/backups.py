@@ -20,6 +20,7 @@ def take(connection: sqlite3.Connection, home: Home, kind: str, *, kept: int = K
     Older backups of the same kind are removed, so that `kept` remain.
     """
     os.makedirs(home.backups, mode=0o700, exist_ok=True)
+    remove_unfinished(home)
     # One reading of the clock: names must sort by age also around the turn of a second.
     now = time.time_ns() // 1000
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 1_000_000))
@@ -48,7 +49,8 @@ def set_aside(home: Home) -> str:
 
 def copy(connection: sqlite3.Connection, path: str) -> None:
     """Copy a database to a new file, whole and durable before it gets its name."""
-    aside = path + ".tmp"
+    # A name of its own: what a killed process left under its name is in nobody's way.
+    aside = f"{path}.{os.getpid()}-{time.time_ns()}.tmp"
     fd = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         target = sqlite3.connect(aside, isolation_level=None)
@@ -85,6 +87,14 @@ def workshop(home: Home, copy: sqlite3.Connection) -> Generator[sqlite3.Connecti
     finally:
         made.close()
         os.unlink(path)
+
+
+def remove_unfinished(home: Home) -> None:
+    """Remove the copies that killed processes left half made in the backups directory. The caller holds the store
+    lock: nobody is making one."""
+    for name in os.listdir(home.backups):
+        if name.endswith((".tmp", ".tmp-journal", ".tmp-wal", ".tmp-shm")):
+            os.unlink(f"{home.backups}/{name}")
 
 
 def listed(home: Home, kind: str) -> list[str]:
