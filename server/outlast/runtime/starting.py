@@ -11,7 +11,8 @@ import anyio
 from outlast.definitions.catalogue import Found
 from outlast.definitions.compiling import CompileContext, compile_plan
 from outlast.kernel import executions, faults
-from outlast.kernel.errors import InvalidInput
+from outlast.kernel.database import translated
+from outlast.kernel.errors import InvalidInput, OutlastError, StoreError
 from outlast.kernel.executions import Created
 from outlast.kernel.home import RunDirectory, sync_directory, write_durably
 from outlast.kernel.ids import new_id
@@ -22,6 +23,7 @@ from outlast.runtime.options import Options
 from outlast.runtime.provenance import git_state
 from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
+from outlast.storage import reading
 from outlast.storage.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -78,7 +80,8 @@ class Starter:
     async def start(self, request: StartRequest) -> Created:
         """Create an execution and start it, or queue it where there is no slot.
 
-        Nothing is left behind where this raises: InvalidInput, NotFound, NotAllowed, Conflict or a StoreError.
+        Nothing is left behind where this raises InvalidInput, NotFound, NotAllowed, Conflict or a StoreError; unless
+        the error has a handle: then the store reported it when the row was durable, or cannot tell whether it is.
         From the moment the row is durable the start goes on whatever becomes of the caller.
         """
         request.check()
@@ -121,22 +124,37 @@ class Starter:
         home = self._options.home
         run = home.run(plan.id)
         try:
-            await anyio.to_thread.run_sync(make_run_directory, run, plan, secrets)
-            faults.reach("start.prepared")
+            with translated(run.path):
+                await anyio.to_thread.run_sync(make_run_directory, run, plan, secrets)
+                faults.reach("start.prepared")
             created = await self._store.write(lambda c: executions.create(c, home, plan, self._options.clock.now()))
-        except Exception:
+        except Exception as error:
             # Not when cancelled: the row may be durable all the same, and would find its directory gone.
-            await anyio.to_thread.run_sync(remove, run)
+            if await self._may_exist(plan.id):
+                if isinstance(error, OutlastError):
+                    error.handle_id = plan.id
+            else:
+                await anyio.to_thread.run_sync(remove, run)
             raise
         if created.already_existed:
             await anyio.to_thread.run_sync(remove, run)
             return created
         # From here on it exists: whatever goes wrong is no reason to say that it does not.
-        faults.reach("start.recorded")
-        await anyio.to_thread.run_sync(note_number, run, created.number)
-        faults.reach("start.noted")
-        await self._supervisors.start_all(created.claimed)
+        try:
+            faults.reach("start.recorded")
+            await anyio.to_thread.run_sync(note_number, run, created.number)
+            faults.reach("start.noted")
+            await self._supervisors.start_all(created.claimed)
+        except OSError as error:
+            LOG.warning("#%d: it was not started yet, the next look will: %s", created.number, error)
         return created
+
+    async def _may_exist(self, execution_id: str) -> bool:
+        """Whether a row may have become durable though the store reported an error; also where nobody can tell."""
+        try:
+            return await self._store.read(lambda c: reading.knows(c, execution_id))
+        except StoreError:
+            return True
 
 
 def make_run_directory(run: RunDirectory, plan: Plan, secrets: Secrets) -> None:

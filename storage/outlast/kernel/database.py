@@ -197,12 +197,13 @@ def translated(path: str) -> Generator[None]:
 
 FULL = (StoreFull, "free some disk space, then try again")
 UNREACHABLE = (StoreUnreachable, "make the directory and the database writable for you")
+FAILING = (StoreError, "look at the disk (dmesg, df), then try again")
 KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: (StoreBusy, "try again"),
     sqlite3.SQLITE_FULL: FULL,
     sqlite3.SQLITE_CORRUPT: (StoreDamaged, "outlast db restore PATH; backups are in `backups` in the home"),
     sqlite3.SQLITE_NOTADB: (StoreDamaged, "outlast db restore PATH; backups are in `backups` in the home"),
-    sqlite3.SQLITE_IOERR: (StoreError, "look at the disk (dmesg, df), then try again"),
+    sqlite3.SQLITE_IOERR: FAILING,
     sqlite3.SQLITE_READONLY: UNREACHABLE,
     sqlite3.SQLITE_CANTOPEN: UNREACHABLE,
     sqlite3.SQLITE_PERM: UNREACHABLE,
@@ -211,6 +212,7 @@ OS_KINDS: dict[int | None, tuple[type[StoreError], str]] = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EFBIG: FULL,
+    errno.EIO: FAILING,
     errno.EACCES: UNREACHABLE,
     errno.EPERM: UNREACHABLE,
     errno.EROFS: UNREACHABLE,
