@@ -6,11 +6,11 @@ import sys
 import tempfile
 import time
 
-from chaos import adversity, killing
+from chaos import adversity, killing, pointing
 from chaos.arena import Arena
 from outlast.kernel.home import Home
 
-SCENARIOS = killing.SCENARIOS | adversity.SCENARIOS
+SCENARIOS = killing.SCENARIOS | pointing.SCENARIOS | adversity.SCENARIOS
 
 
 def main() -> int:

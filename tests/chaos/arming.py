@@ -43,8 +43,9 @@ def arm(home: Home, points: dict[str, Action] | None = None, *, now: int = 0, bo
     assert not unknown, f"no such fault points: {unknown}"
     clock = {"now": now} | ({} if boot_id is None else {"boot_id": boot_id})
     Path(home.root, "faults.json").write_text(json.dumps({"points": points or {}, "clock": clock}))
-    for stale in Path(home.root).glob("turn-*"):
-        stale.unlink()
+    for kind in ("turn", "reached", "go-on"):
+        for stale in Path(home.root).glob(f"{kind}-*"):
+            stale.unlink()
     library = Path(Library(home).launcher().library)
     main = library / "outlast/supervisor/__main__.py"
     if not main.with_name("behind.py").exists():

@@ -139,6 +139,16 @@ def live(connection: sqlite3.Connection) -> dict[str, str]:
     return {str(uuid.UUID(bytes=raw)): status for raw, status in found}
 
 
+def find(home: str, key: str) -> str | None:
+    """The id of the execution with an idempotency key."""
+    try:
+        with closing(connect(home)) as connection:
+            found = connection.execute("SELECT id FROM executions WHERE idempotency_key = ?", (key,)).fetchone()
+    except sqlite3.OperationalError:
+        return None  # no database yet
+    return None if found is None else str(uuid.UUID(bytes=found[0]))
+
+
 def state(home: str, execution_id: str) -> tuple[str, int]:
     """An execution's status, and how many supervisors have taken it over."""
     with closing(connect(home)) as connection:

@@ -33,6 +33,10 @@ class Gone(Exception):
 class Refused(Exception):
     """A tool answered with an error; its code is the text."""
 
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__(answer["code"])
+        self.answer = answer
+
 
 class Server:
     """`outlast serve` in a session of its own, with a client that has shaken hands with it."""
@@ -72,7 +76,7 @@ class Server:
         result = self.request("tools/call", {"name": tool, "arguments": arguments})
         content: dict[str, Any] = result["structuredContent"]
         if result.get("isError"):
-            raise Refused(content["code"])
+            raise Refused(content)
         return content
 
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
