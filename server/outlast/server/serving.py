@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -11,7 +10,6 @@ from importlib.metadata import version
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskStatus
 from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import InMemorySubscriptionBus
 
@@ -21,6 +19,7 @@ from outlast.server.loading import Loading
 from outlast.server.opening import Opening, opening
 from outlast.server.parentage import end_with_parent
 from outlast.server.protocol import Discovery, initialization, lowlevel, serve_completion, serve_subscriptions
+from outlast.server.signals import end_on_signal
 from outlast.server.stdio import claim, open_streams
 from outlast.server.watching import Watcher
 
@@ -84,8 +83,8 @@ async def begin_at_last(door: Opening) -> None:
 async def serve(options: Options) -> None:
     """Serve one client on standard input and output, then end the process.
 
-    Ends within a second of the end of input, SIGTERM, SIGINT or its parent's end, with exit code 0 and without a
-    return. What keeps the runtime from opening is answered to whoever calls a tool.
+    Ends within a second of the end of input, SIGTERM, SIGINT, SIGHUP or its parent's end, with exit code 0 and
+    without a return. What keeps the runtime from opening is answered to whoever calls a tool.
     """
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -96,25 +95,13 @@ async def serve(options: Options) -> None:
     server = await anyio.to_thread.run_sync(create_server, options)
     try:
         async with anyio.create_task_group() as group:
-            await group.start(cancel_on_signal, group.cancel_scope)
+            end_on_signal(end_soon, group.cancel_scope.cancel)
             async with open_streams(wire, end_soon, Discovery(server).answer) as (received, to_send):
                 await lowlevel(server).run(received, to_send, initialization(server))
             group.cancel_scope.cancel()
     except BaseExceptionGroup as several:
         raise sole(several) from several
     end_now()
-
-
-async def cancel_on_signal(
-    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-) -> None:
-    """Cancel `scope` at the first SIGTERM or SIGINT."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for _ in signals:
-            end_soon()
-            scope.cancel()
-            return
 
 
 def end_soon() -> None:

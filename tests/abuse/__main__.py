@@ -1,0 +1,45 @@
+"""Protocol abuse by hand: `cd tests && python -m abuse [--runs 20] [--only endings]`."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+
+from abuse import endings
+from outlast.kernel.home import Home
+
+
+def measure_endings(home: Home, given: argparse.Namespace) -> str:
+    """Each way in each circumstance."""
+    slowest: dict[str, float] = {}
+    for _ in range(given.runs):
+        for circumstance, stuck in endings.CIRCUMSTANCES.items():
+            for way in endings.WAYS:
+                with stuck(home) as victim:
+                    seconds = victim.end(way)
+                slowest[circumstance] = max(seconds, slowest.get(circumstance, 0.0))
+    figures = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest.items())
+    return f"{given.runs} ends in each of {len(endings.WAYS)} ways, the slowest: {figures}"
+
+
+PARTS = {"endings": measure_endings}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="abuse", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="ends per way and circumstance")
+    parser.add_argument("--only", choices=PARTS, action="append")
+    given = parser.parse_args()
+    for name, part in PARTS.items():
+        if given.only and name not in given.only:
+            continue
+        home = Home(tempfile.mkdtemp(prefix="ol-abuse-"))
+        home.create()
+        begun = time.monotonic()
+        print(f"{name}: {part(home, given)}, {time.monotonic() - begun:.0f} s", flush=True)
+        shutil.rmtree(home.root)
+    return 0
+
+
+sys.exit(main())
