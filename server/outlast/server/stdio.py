@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, cast
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.shared.message import SessionMessage
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp.types import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -28,11 +28,15 @@ from mcp.types import (
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
+    JSONRPCRequest,
+    JSONRPCResponse,
     RequestId,
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
+
+from outlast.server.pacing import Pace
 
 log = logging.getLogger(__name__)
 
@@ -85,14 +89,24 @@ async def open_streams(
     received_in, received = anyio.create_memory_object_stream[SessionMessage | Exception](WAITING_MESSAGES)
     to_send, to_send_out = anyio.create_memory_object_stream[SessionMessage](0)
     loop = asyncio.get_running_loop()
+    pace = Pace()
 
     async def take(line: bytes) -> None:
         message = parsed(line)
         answer = message.answer if isinstance(message, Refusal) else at_the_door(message)
         if answer is not None:
             await to_send.send(SessionMessage(answer))
+        elif isinstance(message, JSONRPCRequest):
+            await pace.admit(message, len(line))
+            await received_in.send(SessionMessage(message, settling(message.id)))
         elif not isinstance(message, Refusal):
             await received_in.send(SessionMessage(message))
+
+    def settling(id: RequestId) -> ServerMessageMetadata:
+        async def unanswered() -> None:
+            pace.settle(id)
+
+        return ServerMessageMetadata(on_request_unanswered=unanswered)
 
     async def end() -> None:
         ended()
@@ -118,6 +132,8 @@ async def open_streams(
                 except OSError:
                     log.info("the client reads no more", exc_info=True)
                     return ended()
+                if isinstance(item.message, JSONRPCResponse | JSONRPCError) and item.message.id is not None:
+                    pace.settle(item.message.id)
 
     async with anyio.create_task_group() as group:
         group.start_soon(write)
