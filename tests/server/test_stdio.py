@@ -7,7 +7,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp.types import JSONRPCError, JSONRPCResponse
+from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCResponse
 
 from outlast.server.stdio import CHUNK, Refusal, encoded, lines_of, parsed
 
@@ -53,14 +53,26 @@ def test_an_answer_that_cannot_be_written_becomes_an_error() -> None:
     assert (message["id"], message["error"]["code"]) == (7, -32603)
 
 
+@pytest.mark.parametrize("method", [7, "ping"])
 @pytest.mark.parametrize("id", ["\ud800", "a\udfff", True, 1.5, None, [1], {"a": 1}])
-def test_an_id_that_no_answer_can_carry_is_answered_without(id: object) -> None:
-    line = json.dumps({"jsonrpc": "2.0", "id": id, "method": 7}).encode()
+def test_an_id_that_no_answer_can_carry_is_answered_without(id: object, method: object) -> None:
+    line = json.dumps({"jsonrpc": "2.0", "id": id, "method": method}).encode()
     refusal = parsed(line)
     assert isinstance(refusal, Refusal)
     message = json.loads(encoded(refusal.answer))
     assert message["error"]["code"] == -32600
     assert message["id"] is None
+
+
+def test_a_notification_may_speak_of_ids() -> None:
+    line = b'{"jsonrpc":"2.0","method":"notifications/none","params":{"id":1.5}}'
+    assert isinstance(parsed(line), JSONRPCNotification)
+
+
+def test_a_number_of_any_length_keeps_nobody_waiting() -> None:
+    refusal = parsed(b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"n":' + b"9" * 5000 + b"}}")
+    assert isinstance(refusal, Refusal)
+    assert (refusal.answer.id, refusal.answer.error.code) == (7, -32600)
 
 
 def test_an_answer_to_an_id_that_cannot_be_written_is_still_an_answer() -> None:

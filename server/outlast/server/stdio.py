@@ -28,6 +28,7 @@ from mcp.types import (
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
+    JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
@@ -180,20 +181,34 @@ def parsed(line: bytes) -> JSONRPCMessage | Refusal:
     if len(line) > LONGEST_MESSAGE:
         return Refusal(refused(PARSE_ERROR, f"a message may have at most {LONGEST_MESSAGE:,} bytes"))
     try:
-        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+        message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        if not isinstance(message, JSONRPCNotification) or b'"id"' not in line:
+            return message
     except ValidationError:
-        pass  # looked at below
+        message = None  # looked at below
     try:
-        content: object = json.loads(line)
+        content: object = json.loads(line, parse_int=number)
     except (ValueError, RecursionError):
         return Refusal(refused(PARSE_ERROR, "not JSON"))
-    given = cast("dict[str, object]", content).get("id") if isinstance(content, dict) else None
+    fields = cast("dict[str, object]", content) if isinstance(content, dict) else {}
+    if message is not None and "id" not in fields:
+        return message  # the word stands somewhere else in it
+    given = usable_id(fields.get("id"))
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        problem = "a text in it holds half a character (a lone surrogate)"
-        return Refusal(refused(INVALID_REQUEST, problem, usable_id(given)))
-    return Refusal(refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", usable_id(given)))
+        return Refusal(refused(INVALID_REQUEST, "a text in it holds half a character (a lone surrogate)", given))
+    if message is not None:  # a request: its sender waits for an answer
+        return Refusal(refused(INVALID_REQUEST, "an id is a text or a whole number"))
+    return Refusal(refused(INVALID_REQUEST, "not a JSON-RPC 2.0 message", given))
+
+
+def number(digits: str) -> int | float:
+    """A whole number; one that Python does not take for its length only counts as some number."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def usable_id(value: object) -> RequestId | None:
