@@ -1,12 +1,14 @@
-"""Protocol abuse by hand: `cd tests && python -m abuse [--runs 20] [--only endings]`."""
+"""Protocol abuse by hand: `cd tests && python -m abuse --frames 20000 --seed 1 [--only frames]`."""
 
 import argparse
+import random
 import shutil
 import sys
 import tempfile
 import time
 
-from abuse import endings
+from abuse import endings, frames
+from abuse.wire import Wire
 from outlast.kernel.home import Home
 
 
@@ -23,11 +25,22 @@ def measure_endings(home: Home, given: argparse.Namespace) -> str:
     return f"{given.runs} ends in each of {len(endings.WAYS)} ways, the slowest: {figures}"
 
 
-PARTS = {"endings": measure_endings}
+def send_frames(home: Home, given: argparse.Namespace) -> str:
+    """Odd lines, then mutations; raises Broken where the server does not stand it."""
+    with Wire(home.root) as wire:
+        odd = frames.send_odd_lines(wire.shake_hands())
+        frames.send_mutations(wire, given.frames, random.Random(given.seed))
+        code = wire.leave()
+    return f"seed {given.seed}, {odd} odd lines and {given.frames} mutations, exit code {code}"
+
+
+PARTS = {"frames": send_frames, "endings": measure_endings}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="abuse", description=__doc__)
+    parser.add_argument("--frames", type=int, default=20_000, help="mutated frames")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=20, help="ends per way and circumstance")
     parser.add_argument("--only", choices=PARTS, action="append")
     given = parser.parse_args()

@@ -111,6 +111,15 @@ class Wire:
             if not self._read():
                 raise Broken(f"the server ended ({self.process.wait()}) without an answer to {id}")
 
+    def any_answer(self, line: bytes) -> None:
+        """Wait until `others` holds an answer, to whatever id. Raises Broken, showing the line that waits for it."""
+        deadline = time.monotonic() + BOUND
+        while all("method" in message for message in self.others):
+            if not select.select([self.outgoing], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise Broken(f"no answer to {line[:200]!r}")
+            if not self._read():
+                raise Broken(f"the server ended ({self.process.wait()}) at {line[:200]!r}")
+
     def _read(self) -> bool:
         """Take what is there; False at the end."""
         data = os.read(self.outgoing, 1 << 16)
