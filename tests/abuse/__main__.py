@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from abuse import endings, frames
+from abuse import endings, frames, taking_back
 from abuse.wire import Wire
 from outlast.kernel.home import Home
 
@@ -34,14 +34,23 @@ def send_frames(home: Home, given: argparse.Namespace) -> str:
     return f"seed {given.seed}, {odd} odd lines and {given.frames} mutations, exit code {code}"
 
 
-PARTS = {"frames": send_frames, "endings": measure_endings}
+def take_back(home: Home, given: argparse.Namespace) -> str:
+    """Requests to all tools, taken back at random moments."""
+    with Wire(home.root) as wire:
+        wrong = taking_back.take_back(home, wire.shake_hands(), given.runs, random.Random(given.seed))
+    return f"seed {given.seed}, {6 * given.runs} requests taken back, {len(wrong)} wrong {wrong or ''}"
+
+
+PARTS = {"frames": send_frames, "taking back": take_back, "endings": measure_endings}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="abuse", description=__doc__)
     parser.add_argument("--frames", type=int, default=20_000, help="mutated frames")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=20, help="ends per way and circumstance")
+    parser.add_argument(
+        "--runs", type=int, default=20, help="ends per way and circumstance, rounds of requests taken back"
+    )
     parser.add_argument("--only", choices=PARTS, action="append")
     given = parser.parse_args()
     for name, part in PARTS.items():
