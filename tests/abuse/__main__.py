@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from abuse import endings, frames, taking_back
+from abuse import endings, frames, leaving, taking_back
 from abuse.wire import Wire
 from outlast.kernel.home import Home
 
@@ -41,16 +41,21 @@ def take_back(home: Home, given: argparse.Namespace) -> str:
     return f"seed {given.seed}, {6 * given.runs} requests taken back, {len(wrong)} wrong {wrong or ''}"
 
 
-PARTS = {"frames": send_frames, "taking back": take_back, "endings": measure_endings}
+def kill_clients(home: Home, given: argparse.Namespace) -> str:
+    """Clients killed after they have started an execution."""
+    seconds, wrong = leaving.kill_clients(home, given.runs)
+    slowest = f"servers gone after at most {max(seconds):.2f} s"
+    return f"{len(seconds)} clients killed, {slowest}, {len(wrong)} wrong {wrong or ''}"
+
+
+PARTS = {"frames": send_frames, "taking back": take_back, "clients": kill_clients, "endings": measure_endings}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="abuse", description=__doc__)
     parser.add_argument("--frames", type=int, default=20_000, help="mutated frames")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--runs", type=int, default=20, help="ends per way and circumstance, rounds of requests taken back"
-    )
+    parser.add_argument("--runs", type=int, default=20, help="ends per way and circumstance, rounds, clients")
     parser.add_argument("--only", choices=PARTS, action="append")
     given = parser.parse_args()
     for name, part in PARTS.items():
