@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from abuse import endings, frames, leaving, taking_back
+from abuse import characters, endings, frames, leaving, taking_back
 from abuse.wire import Wire
 from outlast.kernel.home import Home
 
@@ -48,7 +48,25 @@ def kill_clients(home: Home, given: argparse.Namespace) -> str:
     return f"{len(seconds)} clients killed, {slowest}, {len(wrong)} wrong {wrong or ''}"
 
 
-PARTS = {"frames": send_frames, "taking back": take_back, "clients": kill_clients, "endings": measure_endings}
+def send_characters(home: Home, given: argparse.Namespace) -> str:
+    """All of Unicode."""
+    wrong: list[str] = []
+    count = 0
+    with Wire(home.root) as wire:
+        wire.shake_hands()
+        for text in characters.everything():
+            wrong += characters.send_through(home, wire, text)
+            count += len(text)
+    return f"{count:,} characters, {len(wrong)} wrong {wrong[:20] or ''}"
+
+
+PARTS = {
+    "frames": send_frames,
+    "characters": send_characters,
+    "taking back": take_back,
+    "clients": kill_clients,
+    "endings": measure_endings,
+}
 
 
 def main() -> int:

@@ -1,0 +1,15 @@
+"""Whatever characters come in, they come back as they were, or written out where a reader would not see them."""
+
+import pytest
+
+from abuse.characters import send_through, telling
+from abuse.wire import Wire
+from outlast.kernel.home import Home
+
+
+@pytest.mark.requirement("S4-15")
+def test_characters_come_back_and_none_hides(home: Home) -> None:
+    with Wire(home.root) as wire:
+        wire.shake_hands()
+        assert [wrong for text in telling(every=600) for wrong in send_through(home, wire, text)] == []
+        assert wire.leave() == 0
