@@ -1,0 +1,203 @@
+"""What a disk holds after the power was cut at some moment of a record.
+
+What was not synced may be there or not. As hard as a file system may be: a name is only durable once its directory
+was synced, whatever happened to the file; only metadata of one operation (the two halves of a rename) stay together.
+"""
+
+import os
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from disk.recording import Kind, Operation
+
+SECTOR = 512
+MODELS = ("nothing", "prefix", "sectors")
+"""Of what was not synced: nothing was kept; the first so many operations were; any sectors of its writes, any of its
+truncations and any of its names."""
+
+
+class Change(NamedTuple):
+    """A change of a file's content (`data` at `offset`; None: cut or extended to that size), not synced yet."""
+
+    at: int
+    """Its place in the record."""
+    offset: int
+    data: bytes | None
+
+
+class Naming(NamedTuple):
+    """A change of names that happens as a whole or not at all: (directory, name) → inode, None where it goes."""
+
+    at: int
+    names: dict[tuple[int, str], int | None]
+
+
+class File:
+    """A file's durable content, and what has happened to it since."""
+
+    def __init__(self) -> None:
+        self.durable = bytearray()
+        self.pending: list[Change] = []
+
+    def sync(self) -> None:
+        for change in self.pending:
+            apply(self.durable, change)
+        self.pending.clear()
+
+
+class Disk:
+    """The state of everything below a root after the operations that were fed to it."""
+
+    ROOT = -1
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.realpath(root)
+        self.count = 0
+        """Operations so far."""
+        self._files: dict[int, File] = {}
+        self._now: dict[int, dict[str, int]] = {self.ROOT: {}}
+        """What programs see: the names in each directory."""
+        self._durable: dict[int, dict[str, int]] = {self.ROOT: {}}
+        self._namings: list[Naming] = []
+
+    def feed(self, operations: Iterable[Operation]) -> None:
+        for operation in operations:
+            self._do(operation)
+            self.count += 1
+
+    def image(self, target: Path, model: str, chance: random.Random) -> None:
+        """Write what is left after a cut now into an empty directory."""
+        keeps = Keeping(model, chance, self._pending())
+        names = {directory: dict(entries) for directory, entries in self._durable.items()}
+        for naming in self._namings:
+            if keeps.whole(naming.at):
+                rename(names, naming)
+        self._lay(self.ROOT, names, target, keeps)
+
+    def _lay(self, directory: int, names: dict[int, dict[str, int]], target: Path, keeps: "Keeping") -> None:
+        for name, inode in names.get(directory, {}).items():
+            path = target / name
+            if inode in self._now:
+                path.mkdir(mode=0o700)
+                self._lay(inode, names, path, keeps)
+            elif inode in self._files:
+                file = self._files[inode]
+                content = bytearray(file.durable) if file.pending else file.durable
+                for change in file.pending:
+                    for kept in keeps.parts(change):
+                        apply(content, kept)
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as laid:
+                    laid.write(content)
+
+    def _pending(self) -> list[int]:
+        """The places in the record of all that is not durable."""
+        changes = [change.at for file in self._files.values() for change in file.pending]
+        return sorted(changes + [naming.at for naming in self._namings])
+
+    def _do(self, operation: Operation) -> None:
+        match operation.kind:
+            case Kind.WRITE:
+                self._change(operation, Change(self.count, operation.offset, operation.data))
+            case Kind.TRUNCATE:
+                self._change(operation, Change(self.count, operation.offset, None))
+            case Kind.CREATE:
+                self._files[operation.inode] = File()
+                self._name({operation.path: operation.inode})
+            case Kind.MKDIR:
+                self._now[operation.inode], self._durable[operation.inode] = {}, {}
+                self._name({operation.path: operation.inode})
+            case Kind.LINK:
+                self._name({operation.second: operation.inode})
+            case Kind.RENAME:
+                self._name({operation.path: None, operation.second: operation.inode})
+            case Kind.UNLINK:
+                self._name({operation.path: None})
+            case Kind.SYNC:
+                if operation.path == self.root:
+                    self._sync_names(self.ROOT)
+                elif operation.inode in self._now:
+                    self._sync_names(operation.inode)
+                elif operation.inode in self._files:
+                    self._files[operation.inode].sync()
+
+    def _change(self, operation: Operation, change: Change) -> None:
+        # A file that was there before the record began, or was made unseen, is nobody's.
+        if operation.inode in self._files:
+            self._files[operation.inode].pending.append(change)
+
+    def _name(self, changes: dict[str, int | None]) -> None:
+        names: dict[tuple[int, str], int | None] = {}
+        for path, inode in changes.items():
+            parent = self._directory(os.path.dirname(path))
+            if parent is not None:
+                names[parent, os.path.basename(path)] = inode
+        naming = Naming(self.count, names)
+        self._namings.append(naming)
+        rename(self._now, naming)
+
+    def _directory(self, path: str) -> int | None:
+        """The inode of a directory as programs see it; None outside of the root."""
+        if path != self.root and not path.startswith(self.root + "/"):
+            return None
+        inode = self.ROOT
+        for name in path.removeprefix(self.root).split("/"):
+            if name:
+                inode = self._now[inode][name]
+        return inode
+
+    def _sync_names(self, directory: int) -> None:
+        waiting: list[Naming] = []
+        for naming in self._namings:
+            if any(changed == directory for changed, _ in naming.names):
+                rename(self._durable, naming)
+            else:
+                waiting.append(naming)
+        self._namings = waiting
+
+
+class Keeping:
+    """Which of the operations that were not synced a cut leaves, in one image."""
+
+    def __init__(self, model: str, chance: random.Random, pending: list[int]) -> None:
+        self._model = model
+        self._chance = chance
+        kept = pending[: chance.randrange(len(pending) + 1)] if model == "prefix" else []
+        self._before = kept[-1] + 1 if kept else 0
+        self._share = chance.choice((0.05, 0.5, 0.95))
+
+    def whole(self, at: int) -> bool:
+        """Whether an operation is kept that no cut can divide."""
+        return self._chance.random() < self._share if self._model == "sectors" else at < self._before
+
+    def parts(self, change: Change) -> list[Change]:
+        """What is left of a change of content."""
+        if self._model != "sectors" or change.data is None:
+            return [change] if self.whole(change.at) else []
+        kept: list[Change] = []
+        start, end = change.offset, change.offset + len(change.data)
+        while start < end:
+            stop = min(end, start - start % SECTOR + SECTOR)
+            if self.whole(change.at):
+                kept.append(Change(change.at, start, change.data[start - change.offset : stop - change.offset]))
+            start = stop
+        return kept
+
+
+def apply(content: bytearray, change: Change) -> None:
+    end = change.offset if change.data is None else change.offset + len(change.data)
+    if len(content) < end:
+        content.extend(bytes(end - len(content)))
+    if change.data is None:
+        del content[end:]
+    else:
+        content[change.offset : end] = change.data
+
+
+def rename(names: dict[int, dict[str, int]], naming: Naming) -> None:
+    for (directory, name), inode in naming.names.items():
+        if inode is None:
+            names[directory].pop(name, None)
+        else:
+            names[directory][name] = inode
