@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from outlast.kernel import faults
-from outlast.kernel.home import Home
+from outlast.kernel.home import Home, sync_directory
 from outlast.kernel.spawning import Launcher
 
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -81,7 +81,8 @@ class Library:
 
 
 def place_library(target: Path, contents: dict[str, bytes]) -> None:
-    """Write the files aside and rename the directory: all of it is there or nothing. Several may do it at once."""
+    """Write the files aside, make them durable and rename the directory: all of it is there or nothing, whenever the
+    power is cut. Several may do it at once."""
     aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=ASIDE, dir=target.parent))
     for place, content in contents.items():
         path = aside / place
@@ -91,6 +92,7 @@ def place_library(target: Path, contents: dict[str, bytes]) -> None:
     compileall.compile_dir(
         str(aside), quiet=2, stripdir=str(aside), prependdir=str(target), invalidation_mode=UNCHECKED
     )
+    sync_tree(aside)
     faults.reach("library.written")
     try:
         aside.rename(target)
@@ -98,6 +100,19 @@ def place_library(target: Path, contents: dict[str, bytes]) -> None:
         shutil.rmtree(aside)
         if not target.is_dir():
             raise
+    sync_directory(str(target.parent))
+
+
+def sync_tree(root: Path) -> None:
+    """Make all files below a directory durable, and their names."""
+    for directory, _, names in os.walk(root):
+        for name in names:
+            fd = os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        sync_directory(directory)
 
 
 def being_written(path: Path) -> bool:
