@@ -11,7 +11,7 @@ from outlast.kernel import claims, events
 from outlast.kernel.checksums import crc, stamp, stamped
 from outlast.kernel.entities import Version, named, version_of
 from outlast.kernel.errors import Conflict, NotFound
-from outlast.kernel.home import Home
+from outlast.kernel.home import Home, sync_directory
 from outlast.kernel.ids import format_id, parse_id
 from outlast.kernel.plan import Json, Plan
 from outlast.kernel.queries import load
@@ -174,13 +174,17 @@ def kept_number(home: Home) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def keep_number(home: Home, number: int) -> None:
-    """Keep beside the database that `number` may have been given."""
+def keep_number(home: Home, number: int, *, durably: bool = False) -> None:
+    """Keep beside the database that `number` may have been given. `durably`: for when the database will not know it."""
     fd = os.open(home.numbers, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.pwrite(fd, b"%-20d\n" % number, 0)
+        if durably:
+            os.fsync(fd)
     finally:
         os.close(fd)
+    if durably:
+        sync_directory(home.root)
 
 
 def version_in(plan: Plan) -> Version:

@@ -125,7 +125,7 @@ def put_back(database: Database, connection: StoreConnection, path: Path, now: i
             refuse_foreign(connection, copy, path)
             previous = backups.take(connection, home, "before-restore")
             highest_before = max(executions.highest_number(connection), executions.kept_number(home))
-            executions.keep_number(home, highest_before)
+            executions.keep_number(home, highest_before, durably=True)
             # Made whole beside the database, then copied into it at once: whoever is killed in between has restored
             # all of it or nothing, and no server starts again what the backup calls pending and is long over.
             with backups.workshop(home, copy) as made:
