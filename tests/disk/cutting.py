@@ -1,0 +1,102 @@
+"""Power cuts: a workload is recorded once, then cut at many moments; each image is looked at as after a reboot."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from disk import recording
+from disk.promises import Promises
+from disk.recording import Kind, Operation
+from disk.replay import MODELS, Disk
+from disk.working import TOLD, WORKLOADS
+from outlast.kernel.home import Home
+
+TESTS = Path(__file__).parents[1]
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the cuts of one workload in one model came to."""
+
+    cuts: int = 0
+    rows: int = 0
+    """Acknowledged executions that were looked for, over all images."""
+    wrong: list[str] = field(default_factory=list[str])
+
+    def __str__(self) -> str:
+        return f"{self.cuts} cuts, {self.cuts} images, {self.rows:,} acknowledged rows, {len(self.wrong)} wrong"
+
+
+def record(shim: Path, folder: Path, name: str, rounds: int) -> tuple[str, list[Operation]]:
+    """Run a workload in a home of its own below `folder`; that home, and what happened to it."""
+    home, written = f"{folder}/{name}", folder / f"{name}.record"
+    _, processes = WORKLOADS[name]
+    environment = os.environ | recording.watched(shim, home, written) | {"OUTLAST_HOME": home, "PYTHONPATH": str(TESTS)}
+    # The first one makes the home; the others find it.
+    for command in (
+        [[sys.executable, "-c", f"from outlast.kernel.home import Home; Home({home!r}).create()"]],
+        [[sys.executable, "-m", "disk.working", name, str(index), str(rounds)] for index in range(processes)],
+    ):
+        started = [subprocess.Popen(each, env=environment) for each in command]
+        codes = [process.wait(300) for process in started]
+        if any(codes):
+            raise RuntimeError(f"the workload {name} failed")
+    return home, recording.read(written)
+
+
+def cut(home: str, operations: list[Operation], cuts: int, seed: int) -> dict[str, Figures]:
+    """Cut the power at random moments, in every model, and look at what is left."""
+    chance = random.Random(seed)
+    figures = {model: Figures() for model in MODELS}
+    disk, promises, told = Disk(home), Promises(), f"{os.path.realpath(home)}/{TOLD}"
+    for at in sorted(chance.choices(range(1, len(operations) + 1), k=cuts)):
+        passed = operations[disk.count : at]
+        disk.feed(passed)
+        for operation in passed:
+            if operation.kind is Kind.WRITE and operation.path == told:
+                promises.hear(operation.data)
+        for model in MODELS:
+            with image(disk, model, chance) as left:
+                problems = promises.broken(left)
+            figures[model].cuts += 1
+            figures[model].rows += promises.rows
+            figures[model].wrong += [f"cut at {at}: {problem}" for problem in problems]
+    return figures
+
+
+@contextmanager
+def image(disk: Disk, model: str, chance: random.Random) -> Iterator[Home]:
+    """The home that a cut left, as the next boot finds it; it is removed afterwards."""
+    memory = "/dev/shm"
+    folder = tempfile.mkdtemp(prefix="ol-cut-", dir=memory if os.access(memory, os.W_OK) else None)
+    try:
+        disk.image(Path(folder), model, chance)
+        home = Home(folder)
+        home.create()
+        yield home
+    finally:
+        shutil.rmtree(folder)
+
+
+Scenario = Callable[[Path, Path, int, int], dict[str, Figures]]
+"""Gets the shim, a folder to work in, a number of cuts and a seed."""
+
+
+def of_database(name: str) -> Scenario:
+    """A scenario of what processes do through the store; the more cuts, the longer the record."""
+
+    def scenario(shim: Path, folder: Path, cuts: int, seed: int) -> dict[str, Figures]:
+        home, operations = record(shim, folder, name, rounds=min(40, 6 + cuts // 20))
+        return cut(home, operations, cuts, seed)
+
+    return scenario
+
+
+SCENARIOS: dict[str, Scenario] = {name: of_database(name) for name in WORKLOADS}
