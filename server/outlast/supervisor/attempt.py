@@ -6,7 +6,7 @@ import signal
 from typing import NamedTuple
 
 from outlast.kernel.clock import Clock
-from outlast.kernel.home import AttemptDirectory, RunDirectory
+from outlast.kernel.home import AttemptDirectory, RunDirectory, sync_directory
 from outlast.kernel.marks import EVENT, MERGED, STDERR, STDOUT, Spool
 from outlast.kernel.plan import Json, Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
@@ -57,6 +57,7 @@ class Attempt:
         self.step_no = step_no
         self.number = number
         self.directory: AttemptDirectory = run.attempt(self.step.id, number)
+        self._run = run.path
         self._home = run.home.root
         self._secrets = secrets
         self._clock = clock
@@ -177,7 +178,7 @@ class Attempt:
         return (value, None) if isinstance(value, dict) else (None, "not a JSON object")
 
     def sync(self) -> None:
-        """Make what the child left durable, before anybody is told that it ended."""
+        """Make what the child left durable, names included, before anybody is told that it ended."""
         for path in [*map(self.spool_path, self.spools), self.directory.exitcode]:
             fd = open_regular(path, links=False)
             if fd is None:
@@ -186,3 +187,8 @@ class Attempt:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+        path = self.directory.path
+        while len(path) >= len(self._run):
+            if os.path.isdir(path):  # the child may have removed it
+                sync_directory(path)
+            path = os.path.dirname(path)
