@@ -6,7 +6,7 @@ was synced, whatever happened to the file; only metadata of one operation (the t
 
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 
 class Naming(NamedTuple):
-    """A change of names that happens as a whole or not at all: (directory, name) → inode, None where it goes."""
+    """A change of names that happens as a whole or not at all: (directory, name) → node, None where it goes."""
 
     at: int
     names: dict[tuple[int, str], int | None]
@@ -56,6 +56,8 @@ class Disk:
         self.root = os.path.realpath(root)
         self.count = 0
         """Operations so far."""
+        self._nodes: dict[int, int] = {}
+        """Inode number → where in the record the file or directory was made that has it now: its name in here."""
         self._files: dict[int, File] = {}
         self._now: dict[int, dict[str, int]] = {self.ROOT: {}}
         """What programs see: the names in each directory."""
@@ -76,14 +78,24 @@ class Disk:
                 rename(names, naming)
         self._lay(self.ROOT, names, target, keeps)
 
+    def seen(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """The files directly below the root whose names begin so, as programs see them now."""
+        for name, node in self._now[self.ROOT].items():
+            if name.startswith(prefix) and node in self._files:
+                file = self._files[node]
+                content = bytearray(file.durable)
+                for change in file.pending:
+                    apply(content, change)
+                yield name, bytes(content)
+
     def _lay(self, directory: int, names: dict[int, dict[str, int]], target: Path, keeps: "Keeping") -> None:
-        for name, inode in names.get(directory, {}).items():
+        for name, node in names.get(directory, {}).items():
             path = target / name
-            if inode in self._now:
+            if node in self._now:
                 path.mkdir(mode=0o700)
-                self._lay(inode, names, path, keeps)
-            elif inode in self._files:
-                file = self._files[inode]
+                self._lay(node, names, path, keeps)
+            elif node in self._files:
+                file = self._files[node]
                 content = bytearray(file.durable) if file.pending else file.durable
                 for change in file.pending:
                     for kept in keeps.parts(change):
@@ -97,55 +109,55 @@ class Disk:
         return sorted(changes + [naming.at for naming in self._namings])
 
     def _do(self, operation: Operation) -> None:
+        if operation.kind in (Kind.CREATE, Kind.MKDIR):
+            # Inode numbers come again, while the old file's name may still be on the disk.
+            self._nodes[operation.inode] = self.count
+        node = self._nodes.get(operation.inode)
         match operation.kind:
-            case Kind.WRITE:
-                self._change(operation, Change(self.count, operation.offset, operation.data))
-            case Kind.TRUNCATE:
-                self._change(operation, Change(self.count, operation.offset, None))
             case Kind.CREATE:
-                self._files[operation.inode] = File()
-                self._name({operation.path: operation.inode})
+                self._files[self.count] = File()
+                self._name({operation.path: node})
             case Kind.MKDIR:
-                self._now[operation.inode], self._durable[operation.inode] = {}, {}
-                self._name({operation.path: operation.inode})
-            case Kind.LINK:
-                self._name({operation.second: operation.inode})
-            case Kind.RENAME:
-                self._name({operation.path: None, operation.second: operation.inode})
+                self._now[self.count], self._durable[self.count] = {}, {}
+                self._name({operation.path: node})
             case Kind.UNLINK:
                 self._name({operation.path: None})
+            case Kind.SYNC if operation.path == self.root:
+                self._sync_names(self.ROOT)
+            case _ if node is None:
+                return  # it was there before the record began, or was made unseen
+            case Kind.WRITE:
+                self._files[node].pending.append(Change(self.count, operation.offset, operation.data))
+            case Kind.TRUNCATE:
+                self._files[node].pending.append(Change(self.count, operation.offset, None))
+            case Kind.LINK:
+                self._name({operation.second: node})
+            case Kind.RENAME:
+                self._name({operation.path: None, operation.second: node})
+            case Kind.SYNC if node in self._files:
+                self._files[node].sync()
             case Kind.SYNC:
-                if operation.path == self.root:
-                    self._sync_names(self.ROOT)
-                elif operation.inode in self._now:
-                    self._sync_names(operation.inode)
-                elif operation.inode in self._files:
-                    self._files[operation.inode].sync()
-
-    def _change(self, operation: Operation, change: Change) -> None:
-        # A file that was there before the record began, or was made unseen, is nobody's.
-        if operation.inode in self._files:
-            self._files[operation.inode].pending.append(change)
+                self._sync_names(node)
 
     def _name(self, changes: dict[str, int | None]) -> None:
         names: dict[tuple[int, str], int | None] = {}
-        for path, inode in changes.items():
+        for path, node in changes.items():
             parent = self._directory(os.path.dirname(path))
             if parent is not None:
-                names[parent, os.path.basename(path)] = inode
+                names[parent, os.path.basename(path)] = node
         naming = Naming(self.count, names)
         self._namings.append(naming)
         rename(self._now, naming)
 
     def _directory(self, path: str) -> int | None:
-        """The inode of a directory as programs see it; None outside of the root."""
+        """The node of a directory as programs see it; None outside of the root."""
         if path != self.root and not path.startswith(self.root + "/"):
             return None
-        inode = self.ROOT
+        node = self.ROOT
         for name in path.removeprefix(self.root).split("/"):
             if name:
-                inode = self._now[inode][name]
-        return inode
+                node = self._now[node][name]
+        return node
 
     def _sync_names(self, directory: int) -> None:
         waiting: list[Naming] = []
@@ -196,8 +208,8 @@ def apply(content: bytearray, change: Change) -> None:
 
 
 def rename(names: dict[int, dict[str, int]], naming: Naming) -> None:
-    for (directory, name), inode in naming.names.items():
-        if inode is None:
+    for (directory, name), node in naming.names.items():
+        if node is None:
             names[directory].pop(name, None)
         else:
-            names[directory][name] = inode
+            names[directory][name] = node
