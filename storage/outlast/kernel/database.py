@@ -9,7 +9,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from outlast.kernel import faults
@@ -115,7 +115,7 @@ class Database:
                 raise too_new()
             result = rule(connection)
             faults.reach("store.written")
-            connection.execute("COMMIT")
+            commit(connection)
         except BaseException:
             # After some errors (disk full, I/O) SQLite has rolled back by itself.
             if connection.in_transaction:
@@ -139,6 +139,32 @@ class Database:
     def replaced(self, connection: StoreConnection) -> bool:
         """Whether another database stands in the place of the one that this connection has open."""
         return self.moved(connection) and identity(self.home.database) not in (connection.files[0], (0, 0))
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """Commit. What cannot be made durable is not only rolled back, it cannot come back either.
+
+    A commit whose last step fails (an fsync, say) has left all of itself in the WAL. SQLite has forgotten it, but who
+    opens the database after a crash would find it there and believe it.
+    """
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError:
+        if not connection.in_transaction:
+            with suppress(sqlite3.OperationalError):  # the disk still fails; what counts is what lies in the WAL
+                overwrite_end(connection)
+        raise
+
+
+def overwrite_end(connection: sqlite3.Connection) -> None:
+    """Put a transaction that changes nothing at the end of the WAL. What lay there is void: checksums are a chain."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(f"PRAGMA user_version = {schema_version(connection)}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def data_version(connection: sqlite3.Connection) -> int:
