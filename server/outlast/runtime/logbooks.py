@@ -14,7 +14,6 @@ import anyio.from_thread
 from outlast.kernel.database import Connection
 from outlast.kernel.errors import InvalidInput, OutlastError
 from outlast.kernel.home import Home, RunDirectory
-from outlast.kernel.ids import is_id
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.plan import decode_plan, decode_secrets
 from outlast.runtime.shielding import shielded
@@ -25,6 +24,7 @@ from outlast.storage.logs.reader import Glance, LogCount, LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
 from outlast.storage.logs.search import LogSearch
 from outlast.storage.records import Execution
+from outlast.storage.remains import remains_of
 from outlast.storage.store import Store
 
 T = TypeVar("T")
@@ -32,8 +32,6 @@ T = TypeVar("T")
 KEPT_READERS = 32
 """Readers of live logs that are kept: each has an index of what it has read, so that the next look is short."""
 LOG = logging.getLogger(__name__)
-ABANDONED = 3600.0
-"""Seconds after which a run directory that never got its row is nobody's."""
 EXIT_PATIENCE = 2.0
 """Seconds that a supervisor has for exiting after it has settled its execution."""
 EVERYTHING = LogFilter()
@@ -148,21 +146,11 @@ class Logbooks:
     async def _remove_finished(self) -> None:
         """Remove the run directories that a process left which died after sealing, or before there was a row."""
         names = await anyio.to_thread.run_sync(os.listdir, self._home.runs)
-        finished = await self._store.read(lambda c: reading.finished(c, names))
-        rowless = await self._store.read(lambda c: [n for n in names if is_id(n) and not reading.knows(c, n)])
-        abandoned = await anyio.to_thread.run_sync(lambda: [n for n in rowless if self._never_acknowledged(n)])
-        for execution_id in finished + abandoned:
+        remains = await self._store.read(lambda c: remains_of(c, self._home, names))
+        for execution_id in remains.finished + remains.abandoned:
             run = self._home.run(execution_id)
             if not await anyio.to_thread.run_sync(run_lock_held, run.run_lock):
                 await anyio.to_thread.run_sync(remove_run_directory, run)
-
-    def _never_acknowledged(self, execution_id: str) -> bool:
-        """Whether a run directory without a row was made long ago and never got a number."""
-        run = self._home.run(execution_id)
-        try:
-            return not Path(run.number).exists() and time.time() - Path(run.path).stat().st_mtime > ABANDONED
-        except FileNotFoundError:
-            return False
 
     async def close(self) -> None:
         await self._store.browse(lambda _: self._forget())

@@ -20,6 +20,7 @@ from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.library import Library
 from outlast.storage import reading
 from outlast.storage.records import Execution, LiveRow
+from outlast.storage.remains import orphaned
 from outlast.storage.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -134,12 +135,7 @@ class Supervisors:
             await self.look_after(execution)
 
     def _orphaned(self, row: LiveRow) -> bool:
-        """Whether a row says that it has a supervisor while nobody holds its run lock."""
-        if row.status is ExecutionStatus.PENDING and row.claimed_at is None:
-            return False
-        if row.status in (ExecutionStatus.WAITING, ExecutionStatus.PAUSED):
-            return False
-        return not run_lock_held(self._home.run(row.id).run_lock)
+        return orphaned(row, self._home)
 
     async def _take_care(self, row: LiveRow) -> bool:
         if anyio.current_time() - self._spawned.get(row.number, -RESPAWN_AFTER) < RESPAWN_AFTER:

@@ -10,12 +10,12 @@ from outlast.kernel.backups import quoted
 from outlast.kernel.claims import RETRY_AFTER
 from outlast.kernel.database import Database, translated
 from outlast.kernel.home import Home
-from outlast.kernel.locks import run_lock_held
 from outlast.kernel.migrating import SCHEMA_VERSION, schema_version
 from outlast.kernel.queries import load
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage import reading
 from outlast.storage.records import LiveRow
+from outlast.storage.remains import orphaned
 
 SQL = load("maintenance")
 SQLITE_VERSION = sqlite3.sqlite_version
@@ -103,14 +103,11 @@ def checked(connection: sqlite3.Connection, seconds: float) -> tuple[tuple[str, 
 
 
 def unsupervised(rows: Sequence[LiveRow], home: Home, now: int) -> tuple[LiveRow, ...]:
-    """The rows that say they have a supervisor while nobody holds their run lock. One that was claimed a moment ago
-    may be starting."""
+    """The rows that have lost their supervisor. One that was claimed a moment ago may be starting."""
     return tuple(
         row
         for row in rows
-        if row.status not in (ExecutionStatus.WAITING, ExecutionStatus.PAUSED)
-        and (row.status is not ExecutionStatus.PENDING or starting_failed(row, now))
-        and not run_lock_held(home.run(row.id).run_lock)
+        if (row.status is not ExecutionStatus.PENDING or starting_failed(row, now)) and orphaned(row, home)
     )
 
 

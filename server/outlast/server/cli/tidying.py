@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from outlast.kernel.errors import StoreError
 from outlast.kernel.home import RunDirectory
-from outlast.kernel.locks import run_lock_held
+from outlast.runtime.logbooks import free_within
 from outlast.runtime.observer import Observer
 from outlast.server.cli.session import Opened, Session
 from outlast.storage.records import Execution
@@ -30,18 +29,11 @@ def tidy(session: Session, observer: Opened[Observer], execution: Execution) -> 
     if sum(spool_sizes(run)) > SMALL:
         seal_apart(session.settings.home.root, execution.number)
         return
-    wait_for_supervisor(run)
+    free_within(run.run_lock, EXIT_WITHIN)  # until its supervisor has ended its directory cannot be removed
     try:
         observer.call(observer.it.seal, execution)
     except StoreError as error:
         session.screen.note(f"The log of #{execution.number} stays in its files for now: {error.message}")
-
-
-def wait_for_supervisor(run: RunDirectory) -> None:
-    """Give a supervisor the moment it needs to end: until then its directory cannot be removed."""
-    end = time.monotonic() + EXIT_WITHIN
-    while run_lock_held(run.run_lock) and time.monotonic() < end:
-        time.sleep(0.005)
 
 
 def spool_sizes(run: RunDirectory) -> Iterator[int]:
