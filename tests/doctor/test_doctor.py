@@ -19,18 +19,6 @@ from outlast.storage import examining
 SECONDS = 60
 
 
-@pytest.fixture(autouse=True)
-def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home directory without clients."""
-    person = tmp_path / "person"
-    person.mkdir()
-    monkeypatch.setenv("HOME", str(person))
-    monkeypatch.chdir(person)
-    for variable in ("XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA", "CLAUDE_CONFIG_DIR", "CODEX_HOME"):
-        monkeypatch.delenv(variable, raising=False)
-    return person
-
-
 def run(*arguments: str, **variables: str) -> Result:
     return CliRunner().invoke(outlast, arguments, env=variables)
 

@@ -63,16 +63,23 @@ class Library:
             place_library(target, self._contents)
         return Launcher(base_interpreter(), str(target))
 
+    def others(self, used: set[str]) -> list[Path]:
+        """The code of other versions that no live plan names (`used`), and what was left half written."""
+        if not self._root.is_dir():
+            return []
+        return [
+            path for path in self._root.iterdir() if path.name not in used | {self.name} and not being_written(path)
+        ]
+
     def remove_others(self, used: set[str]) -> list[str]:
-        """Remove the code of other versions that no live plan names (`used`); what was removed."""
+        """Remove what `others` tells; what was removed."""
         removed: list[str] = []
-        for path in self._root.iterdir():
-            if path.name not in used | {self.name} and not being_written(path):
-                # Aside first: half of a library must never be found under its name.
-                aside = path if path.name.endswith(ASIDE) else path.with_name(f"{path.name}.{os.getpid()}{ASIDE}")
-                path.rename(aside)
-                shutil.rmtree(aside, ignore_errors=True)
-                removed.append(path.name)
+        for path in self.others(used):
+            # Aside first: half of a library must never be found under its name.
+            aside = path if path.name.endswith(ASIDE) else path.with_name(f"{path.name}.{os.getpid()}{ASIDE}")
+            path.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+            removed.append(path.name)
         return removed
 
     @cached_property

@@ -9,6 +9,7 @@ POINTS = {
     "migration.applied": "a migration's statements have run, it is not committed",
     "backup.copied": "a backup is written beside its place",
     "restore.made": "a restored database is whole beside its place",
+    "mending.reindexed": "indexes are made again from their tables, the transaction is not committed",
     "library.written": "the supervisors' code is written beside its place",
     "start.prepared": "the run directory is there, the row is not",
     "start.recorded": "the row is durable, no supervisor was started",

@@ -2,23 +2,28 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from outlast.kernel import claims
 from outlast.kernel.backups import quoted
 from outlast.kernel.claims import RETRY_AFTER
-from outlast.kernel.database import Database, translated
+from outlast.kernel.database import Database, lenient, translated
 from outlast.kernel.home import Home
+from outlast.kernel.locks import run_lock_held
 from outlast.kernel.migrating import SCHEMA_VERSION, schema_version
 from outlast.kernel.queries import load
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage import reading
-from outlast.storage.records import LiveRow
-from outlast.storage.remains import orphaned
+from outlast.storage.maintenance import structure
+from outlast.storage.records import Ended, LiveRow
+from outlast.storage.remains import Remains, orphaned, remains_of
 
 SQL = load("maintenance")
 SQLITE_VERSION = sqlite3.sqlite_version
+NOTHING = Remains([], [], [])
 LOCK_SECONDS = 3.0
 """That the store lock may take, to open and again to close."""
 
@@ -36,13 +41,23 @@ class Examined(NamedTuple):
     live: int
     unsupervised: tuple[int, ...]
     """Numbers of those that should have a supervisor and have none."""
+    overlooked: tuple[int, ...] = ()
+    """Numbers of those in the queue that nobody has started though a slot is free."""
+    unsealed: tuple[int, ...] = ()
+    """Numbers of those that are over, whose lines are still in their run directories."""
+    remains: Remains = NOTHING
+    libraries: frozenset[str] | None = None
+    """The copies of supervisors' code that live executions need; None where that is not known."""
+    ended: Mapping[str, Ended] = MappingProxyType({})
+    """Of the executions that were asked about those that are over, supervisor included, by id."""
 
 
-def examine(home: Home, *, seconds: float, now: int) -> Examined:
-    """Look at the database of a home, which must be there. `now` in µs since the epoch.
+def examine(home: Home, *, seconds: float, now: int, asked: Iterable[str] = ()) -> Examined:
+    """Look at the database of a home, which must be there. `now` in µs since the epoch. `asked`: ids of executions
+    of which it should be told whether they are over.
 
     Raises the StoreErrors of kernel.errors. Only the sizes and the schema are told of a database with another schema
-    than this code's.
+    than this code's, and what is left of executions only of a sound one: one that is damaged may not find all rows.
     """
     database = Database(home, lock_timeout=LOCK_SECONDS)
     path = Path(home.database)
@@ -52,7 +67,7 @@ def examine(home: Home, *, seconds: float, now: int) -> Examined:
         connection = opened(database)
         try:
             with translated(home.database):
-                return looked(connection, home, size, wal, seconds, now)
+                return looked(connection, home, size, wal, seconds, now, tuple(asked))
         finally:
             database.close(connection)
     finally:
@@ -63,8 +78,11 @@ def opened(database: Database) -> sqlite3.Connection:
     """A connection that can write nothing; there is a database, and it stays on its schema."""
     path = database.home.database
     with translated(path), database.lock.held(database.lock_timeout):
-        connection = sqlite3.connect(f"file:{quoted(path)}?mode=rw", uri=True, isolation_level=None)
+        # One that may only read does not empty a WAL by closing it last; but it leaves one behind where none was.
+        mode = "ro" if Path(path + "-wal").exists() else "rw"
+        connection = sqlite3.connect(f"file:{quoted(path)}?mode={mode}", uri=True, isolation_level=None)
         try:
+            connection.text_factory = lenient
             connection.execute("PRAGMA query_only = ON")
             schema_version(connection)  # only now SQLite opens the files, which has to happen under the lock
         except BaseException:
@@ -73,33 +91,71 @@ def opened(database: Database) -> sqlite3.Connection:
         return connection
 
 
-def looked(connection: sqlite3.Connection, home: Home, size: int, wal: int, seconds: float, now: int) -> Examined:
+def looked(
+    connection: sqlite3.Connection, home: Home, size: int, wal: int, seconds: float, now: int, asked: tuple[str, ...]
+) -> Examined:
     schema = schema_version(connection)
     if schema != SCHEMA_VERSION:
         return Examined(schema, size, wal, (), False, 0, 0, ())
     problems, complete = checked(connection, seconds)
+    if problems:
+        return Examined(schema, size, wal, problems, complete, 0, 0, ())
     executions = connection.execute(SQL["count"]).fetchone()[0]
     rows = reading.live(connection)
     suspects = unsupervised(rows, home, now)
+    queue = claims.next_in_queue(connection)
     # One that has just ended was live when its row was read. What is said twice stands.
     again = unsupervised(reading.live(connection), home, now) if suspects else ()
     lost = tuple(row.number for row in suspects if row in again)
-    return Examined(schema, size, wal, problems, complete, executions, len(rows), lost)
+    still = claims.next_in_queue(connection) if queue else ()
+    return Examined(
+        schema,
+        size,
+        wal,
+        problems,
+        complete,
+        executions,
+        len(rows),
+        lost,
+        tuple(claim.number for claim in queue if claim in still),
+        unsealed(connection, home),
+        unattended(connection, home),
+        frozenset(reading.libraries_in_use(connection)),
+        {i: end for i, end in reading.ended(connection, asked).items() if not run_lock_held(home.run(i).run_lock)},
+    )
 
 
 def checked(connection: sqlite3.Connection, seconds: float) -> tuple[tuple[str, ...], bool]:
-    """What SQLite's quick check finds within some seconds, and whether it came to its end."""
+    """What SQLite's check of tables and indexes finds within some seconds, and whether it came to its end."""
     deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
     try:
-        found = [text for (text,) in connection.execute("PRAGMA quick_check(10)")]
+        return structure(connection, most=10), True
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
             raise
         return (), False
     finally:
         connection.set_progress_handler(None, 0)
-    return tuple(text for text in found if text != "ok"), True
+
+
+def unsealed(connection: sqlite3.Connection, home: Home) -> tuple[int, ...]:
+    """Those that are over and not sealed, apart from those whose supervisor is about to end."""
+    return tuple(
+        number
+        for number, execution_id in reading.unsealed(connection)
+        if not run_lock_held(home.run(execution_id).run_lock)
+    )
+
+
+def unattended(connection: sqlite3.Connection, home: Home) -> Remains:
+    """What is left in run directories that nobody is at work in."""
+    try:
+        names = [path.name for path in Path(home.runs).iterdir()]
+    except FileNotFoundError:
+        return NOTHING
+    remains = remains_of(connection, home, names)
+    return Remains(*([each for each in ids if not run_lock_held(home.run(each).run_lock)] for ids in remains))
 
 
 def unsupervised(rows: Sequence[LiveRow], home: Home, now: int) -> tuple[LiveRow, ...]:

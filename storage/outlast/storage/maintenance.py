@@ -217,9 +217,9 @@ def examine(connection: sqlite3.Connection) -> Report:
     return Report(tuple(problems), sqlite3.sqlite_version, executions_known)
 
 
-def structure(connection: sqlite3.Connection) -> Iterator[str]:
-    """What SQLite itself finds wrong."""
-    yield from (text for (text,) in connection.execute("PRAGMA integrity_check(100)") if text != "ok")
+def structure(connection: sqlite3.Connection, most: int = 100) -> tuple[str, ...]:
+    """What SQLite itself finds wrong; at most about `most` sentences."""
+    return tuple(text for (text,) in connection.execute(f"PRAGMA integrity_check({most:d})") if text != "ok")
 
 
 def references(connection: sqlite3.Connection) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
 from outlast.kernel import claims
@@ -14,7 +15,7 @@ from outlast.kernel.queries import load
 from outlast.kernel.recording import request_hash
 from outlast.kernel.states import Parked, Pending, Running, Settled, State
 from outlast.kernel.status import ExecutionStatus, StepStatus
-from outlast.storage.records import Approval, Artifact, Details, Execution, LiveRow, Param, Step, StepResult
+from outlast.storage.records import Approval, Artifact, Details, Ended, Execution, LiveRow, Param, Step, StepResult
 
 SQL = load("reading")
 KNOWN = frozenset(ExecutionStatus)
@@ -221,6 +222,16 @@ def unsealed(connection: sqlite3.Connection) -> list[tuple[int, str]]:
 def finished(connection: sqlite3.Connection, execution_ids: list[str]) -> list[str]:
     """Those of the given ids whose executions are over and sealed completely."""
     return [i for i in execution_ids if is_id(i) and connection.execute(SQL["finished"], (parse_id(i),)).fetchone()]
+
+
+def ended(connection: sqlite3.Connection, execution_ids: Iterable[str]) -> dict[str, Ended]:
+    """Of the given ids those whose executions are over."""
+    found: dict[str, Ended] = {}
+    for each in execution_ids:
+        row = connection.execute(SQL["ended"], (parse_id(each),)).fetchone()
+        if row is not None and row[1] in KNOWN:
+            found[each] = Ended(row[0], ExecutionStatus(row[1]))
+    return found
 
 
 def libraries_in_use(connection: sqlite3.Connection) -> set[str]:

@@ -1,6 +1,7 @@
 """What is read from the store, as values. Times are µs since the epoch."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from outlast.kernel.plan import Json
 from outlast.kernel.process import ProcessId
@@ -200,3 +201,10 @@ class LiveRow:
     stopping: bool
     """Its supervisor acts on the request."""
     supervisor: ProcessId | None
+
+
+class Ended(NamedTuple):
+    """An execution that is over."""
+
+    number: int
+    status: ExecutionStatus

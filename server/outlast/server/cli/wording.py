@@ -8,9 +8,9 @@ from outlast.definitions.durations import EXAMPLES, parse_duration
 from outlast.kernel.errors import InvalidInput
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 line`, `1,204 lines`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """`1 line`, `1,204 lines`; `nouns` where the plural is another one."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def now() -> int:

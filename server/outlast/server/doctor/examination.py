@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from outlast.kernel.errors import OutlastError
+from outlast.kernel.home import Home
 from outlast.server.clients.launch import this_installation
 from outlast.server.clients.machine import Machine
 from outlast.server.doctor.configured import client_findings
@@ -34,6 +35,11 @@ def examination(flags: Mapping[str, str], machine: Machine) -> Iterator[Finding]
     yield from made("workflows", lambda: workflow_findings(home, others))
     yield from made("clients", lambda: client_findings(machine, launch, home))
     yield from made("server", lambda: server_finding(launch, machine.environ))
+
+
+def database_again(home: Home) -> list[Finding]:
+    """What is found in the home's database, and of what is left of executions, by now."""
+    return list(made("database", lambda: database_findings(home)))
 
 
 def made(check: str, findings: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """What a check found."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -12,6 +13,24 @@ class Level(StrEnum):
     """Something does not work."""
 
 
+class Mending(StrEnum):
+    """What `--fix` can do, in the order in which it does it."""
+
+    INDEXES = "indexes"
+    WAL = "wal"
+    EXECUTIONS = "executions"
+    RUN_DIRECTORIES = "run directories"
+    LIBRARIES = "libraries"
+    TEMPORARY = "temporary files"
+    PROCESSES = "processes"
+
+
+class Fix(NamedTuple):
+    mending: Mending
+    words: str
+    """What would be done, to what: `stop 2 processes: 4711, 4712`."""
+
+
 class Finding(NamedTuple):
     check: str
     """What was looked at: one or two words."""
@@ -20,6 +39,8 @@ class Finding(NamedTuple):
     """One sentence."""
     next: str | None = None
     """What to do, or what could be done."""
+    fix: Fix | None = None
+    """What `--fix` does about it."""
 
 
 def ok(check: str, message: str, next: str | None = None) -> Finding:
@@ -32,6 +53,17 @@ def warning(check: str, message: str, next: str) -> Finding:
 
 def problem(check: str, message: str, next: str) -> Finding:
     return Finding(check, Level.PROBLEM, message, next)
+
+
+def mendable(finding: Finding, mending: Mending, words: str) -> Finding:
+    """The same finding with what `--fix` does about it."""
+    return finding._replace(fix=Fix(mending, words))
+
+
+def numbers_words(numbers: Sequence[int], most: int = 10) -> str:
+    """`#4, #7`; of many the first ones."""
+    words = ", ".join(f"#{number}" for number in numbers[:most])
+    return words if len(numbers) <= most else f"{words} and {len(numbers) - most} more"
 
 
 def size_words(size: int) -> str:
