@@ -121,7 +121,7 @@ def looked(
         unsealed(connection, home),
         unattended(connection, home),
         frozenset(reading.libraries_in_use(connection)),
-        {i: end for i, end in reading.ended(connection, asked).items() if not run_lock_held(home.run(i).run_lock)},
+        ended(connection, home, asked),
     )
 
 
@@ -146,6 +146,12 @@ def unsealed(connection: sqlite3.Connection, home: Home) -> tuple[int, ...]:
         for number, execution_id in reading.unsealed(connection)
         if not run_lock_held(home.run(execution_id).run_lock)
     )
+
+
+def ended(connection: sqlite3.Connection, home: Home, asked: Iterable[str]) -> dict[str, Ended]:
+    """Of the ids that are asked about those that are over, apart from those whose supervisor is about to end."""
+    found = reading.ended(connection, asked)
+    return {each: end for each, end in found.items() if not run_lock_held(home.run(each).run_lock)}
 
 
 def unattended(connection: sqlite3.Connection, home: Home) -> Remains:

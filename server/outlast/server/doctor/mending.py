@@ -13,7 +13,7 @@ from outlast.server.doctor.findings import Fix, Mending, numbers_words, size_wor
 from outlast.server.doctor.leftovers import temporary
 from outlast.server.doctor.processes import command_of, forbidden, marked_processes, stop
 from outlast.storage import reading
-from outlast.storage.examining import unattended, unsealed, unsupervised
+from outlast.storage.examining import ended, unattended, unsealed, unsupervised
 from outlast.storage.mending import empty_wal, rebuild_indexes
 from outlast.storage.snapshots import reading_now
 from outlast.tools.readable import visible
@@ -150,8 +150,9 @@ async def processes(observer: "Observer") -> Mended:
     import anyio
 
     marked = await anyio.to_thread.run_sync(marked_processes)
-    ended = await observer.store.read(lambda c: reading.ended(c, {each.marker for each in marked}))
-    found = forbidden(marked, ended)
+    home = observer.options.home
+    over = await observer.store.read(lambda c: ended(c, home, {each.marker for each in marked}))
+    found = forbidden(marked, over)
     alive = await anyio.to_thread.run_sync(stop, found)
     if alive:
         pids = ", ".join(str(each.process.pid) for each in alive)
