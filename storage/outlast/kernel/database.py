@@ -10,9 +10,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from outlast.kernel import faults
+from outlast.kernel import faults, wal
 from outlast.kernel.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreUnreachable
 from outlast.kernel.home import Home
 from outlast.kernel.locks import StoreLock
@@ -39,10 +39,14 @@ PRAGMA journal_size_limit = 67108864;
 
 
 class StoreConnection(sqlite3.Connection):
-    """A connection that remembers which files it opened."""
+    """A connection that remembers which files it opened, and how large their WAL may be."""
 
     files: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
     """Device and inode of the database and of its WAL."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.wal = wal.Bound()
 
 
 class Database:
@@ -122,6 +126,7 @@ class Database:
                 connection.execute("ROLLBACK")
             raise
         faults.reach("store.committed")
+        connection.wal.keep(connection, self.home.database + "-wal")
         return result
 
     def check_file(self, connection: StoreConnection) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from outlast.kernel import backups, faults
+from outlast.kernel import backups, faults, wal
 from outlast.kernel.database import Database, StoreConnection, translated
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.home import Home
@@ -57,12 +57,11 @@ def rebuilt(connection: sqlite3.Connection) -> None:
 
 def empty_wal(home: Home) -> Emptied:
     """Move what the write-ahead log holds into the database and cut it, as far as nobody reads an old state of it."""
-    wal = Path(home.database + "-wal")
+    path = Path(home.database + "-wal")
     with connected(home) as (database, connection), database.lock.held(database.lock_timeout):
-        before = wal.stat().st_size
-        connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MS:d}")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return Emptied(before, wal.stat().st_size)
+        before = path.stat().st_size
+        wal.empty(connection, CHECKPOINT_MS)
+        return Emptied(before, path.stat().st_size)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from outlast.kernel import wal
 from outlast.kernel.errors import StoreError
 from outlast.kernel.home import Home
 from outlast.kernel.migrating import SCHEMA_VERSION, too_new
@@ -27,8 +28,8 @@ from outlast.tools.readable import visible
 
 SECONDS = 20.0
 """That SQLite's check may take."""
-LARGE_WAL = 64 << 20
-"""Bytes to which a write-ahead log is cut when nobody reads an old state."""
+LARGE_WAL = wal.LIMIT
+"""Bytes above which every writer tries to empty the write-ahead log."""
 
 
 def database_findings(home: Home) -> Iterator[Finding]:
