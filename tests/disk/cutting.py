@@ -82,7 +82,8 @@ def cut(
     figures = {model: Figures() for model in MODELS}
     promises = promises or Promises()
     disk, told = Disk(home), f"{os.path.realpath(home)}/{TOLD}"
-    for at in sorted(chance.choices(range(after, len(operations) + 1), k=cuts)):
+    # The last one comes when all is over, with everything acknowledged.
+    for at in [*sorted(chance.choices(range(after, len(operations)), k=cuts - 1)), len(operations)]:
         passed = operations[disk.count : at]
         disk.feed(passed)
         for operation in passed:

@@ -9,7 +9,7 @@ from disk.cutting import SCENARIOS, cut, record
 from disk.recording import Kind
 from disk.replay import MODELS
 
-CUTS = int(os.environ.get("OUTLAST_CUTS", "25"))
+CUTS = int(os.environ.get("OUTLAST_CUTS", "16"))
 
 
 @pytest.mark.requirement("S3-6", "S3-14", "S3-18")

@@ -26,6 +26,8 @@ anyio.run(serve, Options(home=Home(os.environ["OUTLAST_HOME"]), trigger="mcp", a
 sys.exit("serve() returned")
 """
 SERVER = [sys.executable, "-c", ENTRY]
+WATCHING = ("LD_PRELOAD", "DISK_ROOT", "DISK_RECORD", "DISK_FAULTS")
+"""What the tests of failing disks put into the environment; an MCP client passes on little of its own."""
 
 
 class Answer(NamedTuple):
@@ -58,10 +60,11 @@ class Session(NamedTuple):
 async def session(home: Home, folder: Path, era: Era = "auto") -> AsyncIterator[Session]:
     """A client with a server of its own; what that writes to standard error lies in `folder`/stderr."""
     pid = folder / "pid"
+    watching = {name: os.environ[name] for name in WATCHING if name in os.environ}
     parameters = StdioServerParameters(
         command="/bin/sh",
         args=["-c", 'printf %s "$$" > "$1" && shift && exec "$@"', "sh", str(pid), *SERVER],
-        env={"OUTLAST_HOME": home.root},
+        env={"OUTLAST_HOME": home.root, **watching},
     )
     with (folder / "stderr").open("a") as errors:
         async with Client(stdio_client(parameters, errlog=errors), mode=era) as client:

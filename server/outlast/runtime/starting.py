@@ -92,7 +92,8 @@ class Starter:
 
     def _compile(self, request: StartRequest, found: Found) -> tuple[Plan, Secrets]:
         now = self._options.clock.now()
-        launcher = self._library.launcher()
+        with translated(self._options.home.library):
+            launcher = self._library.launcher()
         plan, secrets = compile_plan(
             found.definition,
             request.params,
