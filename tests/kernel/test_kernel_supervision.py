@@ -28,7 +28,7 @@ def cancel(hands: Hands, number: int, by: str = "ada") -> executions.Cancelled:
 def test_taking_over_a_claim_is_written_whole(hands: Hands) -> None:
     created = hands.create()
     seen = hands.look(1)
-    assert seen == (1, ExecutionStatus.PENDING, 0, True, None, False, None, 0, None, seen.payload)
+    assert seen == (1, ExecutionStatus.PENDING, 0, True, None, False, None, 0, None, False, seen.payload)
     assert seen.payload.sound()
     assert json.loads(seen.payload.plan)["id"] == created.id
     assert hands.begin(1) == 1
@@ -42,6 +42,7 @@ def test_taking_over_a_claim_is_written_whole(hands: Hands) -> None:
     child = ProcessId(99, 5, "this boot")
     assert hands.write(lambda c: supervision.record_child(c, 1, 1, 1, 1, child))
     assert hands.rows("SELECT pid, pid_start, pid_boot FROM attempts") == [tuple(child)]
+    assert hands.look(1).child_recorded
 
 
 def test_of_two_supervisors_one_begins(home: Home) -> None:

@@ -237,7 +237,7 @@ async def test_a_cancel_is_remembered_over_any_number_of_takeovers(
     await kill(supervisor)
     wrapper = await wrapper_of(home, execution)
     os.killpg(wrapper.pid, signal.SIGTERM)
-    await until(Path(home.run(execution.id).attempt("run", 1).exitcode).exists)
+    await until(Path(home.run(execution.id).attempt("run", 1).exitcode).read_text)
     # Two that took over and died at once: only the epoch tells of them.
     for _ in range(2):
         seen = await runtime.store.read(lambda c: supervision.look(c, execution.id))

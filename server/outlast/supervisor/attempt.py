@@ -11,6 +11,7 @@ from outlast.kernel.marks import EVENT, MERGED, STDERR, STDOUT, Spool
 from outlast.kernel.plan import Json, Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
 from outlast.supervisor.command import problem_with, resolve
+from outlast.supervisor.evidence import WRAPPER_FD, Evidence
 from outlast.supervisor.files import open_regular, read_regular
 
 WRAPPER = r"""
@@ -21,15 +22,15 @@ echo "$$ ${boot:--} ${stat##*) }" > "$attempt/started" || exit 125
 set +C
 cd "$cwd" || exit 125
 trap : HUP INT QUIT TERM USR1 USR2
-( exec "$@" 2>&3 3>&- )
+( exec "$@" 2>&3 3>&- 4>&- )
 code=$?
-echo "$code" > "$attempt/exitcode"
+echo "$code" >&4
 exit "$code"
 """
 """Claims the start by an exclusive create, so that two supervisors start one child; records the exit code for
-whichever supervisor is there to read it. The traps keep it alive until then (a subshell sets them back to default,
-so the child has none). Both files are one short write: present as a whole or empty. Its own messages go to
-supervisor.log."""
+whichever supervisor is there to read it, on a descriptor that it has had from the beginning: a child may have removed
+the file or put a FIFO in its place. The traps keep it alive until then (a subshell sets them back to default, so the
+child has none). Both files are one short write: present as a whole or empty. Its own messages go to supervisor.log."""
 
 START_FIELD = 2 + 19
 """Where `started` holds the start time: after pid and boot id come the fields of /proc/<pid>/stat from the third."""
@@ -57,6 +58,7 @@ class Attempt:
         self.step_no = step_no
         self.number = number
         self.directory: AttemptDirectory = run.attempt(self.step.id, number)
+        self.evidence = Evidence(self.directory.exitcode)
         self._run = run.path
         self._home = run.home.root
         self._secrets = secrets
@@ -102,6 +104,7 @@ class Attempt:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, out, append, 0o600),
                 (os.POSIX_SPAWN_OPEN, 3, err, append, 0o600),
+                (os.POSIX_SPAWN_DUP2, self.evidence.make(), WRAPPER_FD),
             ],
             setpgroup=0,
             setsigmask=[],
@@ -134,9 +137,11 @@ class Attempt:
         if text == "sealed\n":
             return Started(None, True)
         fields = text.split()
-        if not text.endswith("\n"):
+        if not text.endswith("\n") or not fields or not fields[0].isdigit():
             return Started(None, False)
-        if len(fields) <= START_FIELD:  # no /proc: the pid alone, and what is known of it now
+        if (
+            len(fields) <= START_FIELD or not fields[START_FIELD].isdigit()
+        ):  # no /proc: the pid alone, and what is known of it now
             return Started(identify_child(int(fields[0]), self._clock), False)
         return Started(ProcessId(int(fields[0]), int(fields[START_FIELD]), fields[1]), False)
 
@@ -155,10 +160,7 @@ class Attempt:
 
     def exit_code(self) -> int | None:
         """The recorded exit code; None while there is none."""
-        data = read_regular(self.directory.exitcode, MAX_STARTED)
-        if data is None or not data.endswith(b"\n") or not data.strip().isdigit():
-            return None
-        return int(data)
+        return self.evidence.exit_code()
 
     def output(self) -> tuple[dict[str, Json] | None, str | None]:
         """What the child left as its output; or what it is instead of an output, where it cannot be taken."""
@@ -179,8 +181,9 @@ class Attempt:
 
     def sync(self) -> None:
         """Make what the child left durable, names included, before anybody is told that it ended."""
-        for path in [*map(self.spool_path, self.spools), self.directory.exitcode]:
-            fd = open_regular(path, links=False)
+        self.evidence.sync()
+        for spool in self.spools:
+            fd = open_regular(self.spool_path(spool), links=False)
             if fd is None:
                 continue
             try:

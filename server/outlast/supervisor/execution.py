@@ -136,17 +136,26 @@ class Execution:
 
     def _settle_again(self, verdict: Outcome) -> None:
         """An earlier supervisor had seen the end and could not say so any more."""
+        settle = self._lose if verdict.status is ExecutionStatus.LOST else self._settle
         started = self._attempt.started()
         if started is not None and not started.sealed:
-            self._record_attempt(lambda _allowed: self._settle(verdict))
+            self._record_attempt(lambda _allowed: settle(verdict))
             self._follow_spools()
         else:
-            self._settle(verdict)
+            settle(verdict)
 
     def _go_on(self) -> None:
         """Start the attempt, or follow it, or see how it ended: whatever its files call for."""
         started = self._attempt.started()
-        if started is None:
+        code = self._attempt.exit_code()
+        if code is not None and (started is None or started.process is None):
+            # It ran, whatever somebody has made of the file that says who.
+            self._follow_spools()
+            self._settle(outcomes.of_exit(code))
+        elif started is None and self._seen.child_recorded and not os.path.exists(self._attempt.directory.exitcode):
+            # Its files were there before that process was: they were removed, and it may have done its work.
+            self._lose(Outcome(ExecutionStatus.LOST, "the files of its attempt are gone"))
+        elif started is None:
             self._prepare_start()
         elif started.sealed:
             self._settle(Outcome(ExecutionStatus.FAILED, "never started: it was being stopped before it began"))
@@ -209,6 +218,8 @@ class Execution:
     def _follow(self, child: ProcessId) -> None:
         self._child = child
         self._seen_alive = child.alive(self._clock.boot_id())
+        if not self._spawned:
+            self._attempt.evidence.follow(child, self._clock.boot_id())
         self._attempt.make_spools()
         self._follow_spools()
         if not self._recorded:  # adopted, or put back into a restored store
@@ -219,6 +230,14 @@ class Execution:
             lambda recorded: self._recorded_child(child) if recorded else self._stand_down(),
         )
         follow(child, self._loop, self._clock, self._child_ended)
+
+    def _follow_another(self, child: ProcessId | None) -> None:
+        """The wrapper that was followed has run nothing: go on with who did, as soon as that is known (None)."""
+        self._child, self._wait_status, self._spawned = child, None, False
+        if child is None:
+            self._go_on()
+        else:
+            self._follow(child)
 
     def _recorded_child(self, child: ProcessId) -> None:
         faults.reach("supervisor.recorded")
@@ -246,17 +265,17 @@ class Execution:
         faults.reach("supervisor.ended")
         self._reap()
         started = self._attempt.started()
-        if started is not None and started.process is not None and started.process != self._child:
-            # Another supervisor's wrapper won the start; ours ended without running anything.
-            self._wait_status = None
-            self._follow(started.process)
-            return
-        if started is not None and not started.sealed and started.process is None and not self._stopping_or_settling():
-            # Somebody claimed the start and has not named itself: another wrapper just before it runs the command,
-            # or ours on a full disk. Time and the process table tell.
-            self._child = None
-            self._go_on()
-            return
+        # Who has recorded an exit code had claimed the start, whatever has become of the file that says so.
+        if self._attempt.exit_code() is None and started is not None:
+            if started.process is not None and started.process != self._child:
+                # Another supervisor's wrapper won the start; ours ended without running anything.
+                self._follow_another(started.process)
+                return
+            if not started.sealed and started.process is None and not self._stopping_or_settling():
+                # Somebody claimed the start and has not named itself: another wrapper just before it runs the
+                # command, or ours on a full disk. Time and the process table tell.
+                self._follow_another(None)
+                return
         self._ended = True
         if self._stopping_or_settling():
             return  # whoever stops it settles when nothing is left
@@ -268,12 +287,15 @@ class Execution:
             same_boot=self._child.boot_id == self._clock.boot_id(),
         )
         if outcome.status is ExecutionStatus.LOST:
-            # Nobody can know how it would have ended; what is left of it must not go on unseen.
-            self._stopping = Stopping(self._tree(), self._loop, lambda: self._settle_lost(outcome))
-            self._cause = (outcome.status, outcome.reason)
-            self._stopping.at_once()
+            self._lose(outcome)
         else:
             self._settle(outcome)
+
+    def _lose(self, outcome: Outcome) -> None:
+        """Nobody can know how it would have ended; what is left of it must not go on unseen."""
+        self._stopping = Stopping(self._tree(), self._loop, lambda: self._settle_lost(outcome))
+        self._cause = (outcome.status, outcome.reason)
+        self._stopping.at_once()
 
     def _settle_lost(self, outcome: Outcome) -> None:
         remains = self._stopping is not None and self._stopping.found
@@ -368,7 +390,7 @@ class Execution:
         leftovers = self._tree().leftovers() if by_itself and self._child is not None else None
         ending = ending_of(*self._attempt.output(), leftovers, self._secrets.mask)
         # What was stopped ends now, whenever its exit code came.
-        moment = moment_of_end(self._attempt.directory, self._clock) if by_itself else read(self._clock)
+        moment = moment_of_end(self._attempt.evidence.recorded_at(), self._clock) if by_itself else read(self._clock)
         self._recorder.write(
             lambda c: supervision.settle(c, self._seen, self._epoch, outcome, ending, moment), self._settled
         )

@@ -17,10 +17,9 @@ def moment_of_start(directory: AttemptDirectory, clock: Clock) -> Moment:
     return Moment(began, 0, "unknown")
 
 
-def moment_of_end(directory: AttemptDirectory, clock: Clock) -> Moment:
-    """When the exit code was recorded, where that is long ago; else now."""
+def moment_of_end(ended: int | None, clock: Clock) -> Moment:
+    """When the exit code was recorded (`ended`, µs since the epoch), where that is long ago; else now."""
     now = read(clock)
-    ended = modified_at(directory.exitcode)
     if ended is None or now.now - ended <= NOTICED_AT_ONCE:
         return now
     return Moment(ended, max(0, now.boottime - (now.now - ended)), now.boot_id)

@@ -14,12 +14,13 @@ def of_end(code: int | None, wait_status: int | None, *, claimed: bool, same_boo
     """The outcome of an attempt that ended by itself.
 
     `code`: as its wrapper recorded it. `wait_status`: how the wrapper ended, known while it is a child of this
-    process; it stands in where the disk took no exit code. `claimed`: the wrapper got as far as naming itself.
+    process; what it says ranks before a file, and stands in where the disk took no exit code. `claimed`: the wrapper
+    got as far as naming itself.
     """
-    if code is None and wait_status is not None and os.WIFEXITED(wait_status):
-        code = os.WEXITSTATUS(wait_status)
-        if not claimed:
+    if wait_status is not None and os.WIFEXITED(wait_status):
+        if code is None and not claimed:
             return Outcome(ExecutionStatus.FAILED, "never started: the run directory could not be written")
+        code = os.WEXITSTATUS(wait_status)
     if code is not None:
         return of_exit(code)
     if not same_boot:

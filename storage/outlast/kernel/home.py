@@ -121,7 +121,8 @@ class AttemptDirectory(NamedTuple):
 
     @property
     def exitcode(self) -> str:
-        """The decimal exit code and a newline; anything else counts as absent."""
+        """Made empty before the wrapper starts; its first line is the decimal exit code, anything else counts as
+        absent."""
         return self.path + "/exitcode"
 
     @property

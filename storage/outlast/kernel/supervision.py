@@ -30,6 +30,8 @@ class Seen(NamedTuple):
     parked_us: int
     attempted_boot: str | None
     """The boot in which its attempt was recorded; None where none was."""
+    child_recorded: bool
+    """Whether a process of its attempt was recorded, which was started after its files were made."""
     payload: "Payload"
 
 
@@ -76,11 +78,34 @@ def look(connection: sqlite3.Connection, execution_id: str) -> Seen | None:
     row = connection.execute(SQL["look"], (parse_id(execution_id),)).fetchone()
     if row is None:
         return None
-    number, status, epoch, claimed_at, by, stopping_at, started_at, boottime, boot_id, parked, attempted, *payload = row
+    (
+        number,
+        status,
+        epoch,
+        claimed_at,
+        by,
+        stopping_at,
+        started_at,
+        boottime,
+        boot_id,
+        parked,
+        attempted,
+        pid,
+        *payload,
+    ) = row
     started = None if started_at is None else Moment(started_at, boottime, boot_id)
-    claimed, stopping = claimed_at is not None, stopping_at is not None
     return Seen(
-        number, ExecutionStatus(status), epoch, claimed, by, stopping, started, parked, attempted, Payload(*payload)
+        number,
+        ExecutionStatus(status),
+        epoch,
+        claimed_at is not None,
+        by,
+        stopping_at is not None,
+        started,
+        parked,
+        attempted,
+        pid is not None,
+        Payload(*payload),
     )
 
 

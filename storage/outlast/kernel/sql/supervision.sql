@@ -1,7 +1,7 @@
 -- name: look
 SELECT e.number, e.status, e.epoch, e.claimed_at, e.cancel_requested_by, e.stopping_at, e.started_at, e.started_boottime, e.boot_id,
        e.parked_us, (SELECT COALESCE(a.pid_boot, e.boot_id) FROM attempts a WHERE a.execution = e.number LIMIT 1),
-       p.plan, p.output, p.leftovers, p.crc
+       (SELECT a.pid FROM attempts a WHERE a.execution = e.number LIMIT 1), p.plan, p.output, p.leftovers, p.crc
 FROM executions e JOIN payloads p ON p.execution = e.number
 WHERE e.id = ? AND e.mode = 'local-run'
 
