@@ -28,23 +28,21 @@ class Nursery:
         self.home = home
         self.folder = folder
         self._known: dict[int, Entry] = {}
-        self._workflows = 0
+        self._ids: dict[int, str] = {}
 
     async def start(self, *argv: str, **options: object) -> int:
         """Start a command, a shell script where it is one text; its number. `options`: of its workflow."""
         command = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
-        self._workflows += 1
-        path = Path(self.home.workflows, f"child-{self._workflows}.yaml")
+        path = Path(self.home.workflows, f"child-{len(self._ids) + 1}.yaml")
         definition = {"id": path.stem, "kill_grace": GRACE, "cwd": str(self.folder), "run": command, **options}
         path.write_text(json.dumps(definition))
         path.chmod(0o600)
-        return (await self.runtime.execute(StartRequest(workflow_id=path.stem))).execution.number
+        execution = (await self.runtime.execute(StartRequest(workflow_id=path.stem))).execution
+        self._ids[execution.number] = execution.id
+        return execution.number
 
     async def execution(self, number: int) -> Execution:
         return await self.runtime.get(number)
-
-    async def directory(self, number: int) -> Path:
-        return Path(self.home.run((await self.execution(number)).id).path)
 
     async def end(self, number: int, seconds: float = BOUND) -> Settled:
         """How it ended by itself."""
@@ -83,15 +81,16 @@ class Nursery:
             if (now := entry(pid)) is not None and now.start == known.start:
                 kill(now)
 
-    async def supervisor(self, number: int) -> Entry:
-        """The supervisor of a live execution."""
-        (found,) = supervisors(self.home.root, (await self.execution(number)).id)
+    def supervisor(self, number: int) -> Entry:
+        """The supervisor of a live execution. Asks nobody: whoever is asked looks after it, too."""
+        (found,) = supervisors(self.home.root, self._ids[number])
         return found
 
-    async def kill_supervisor(self, number: int) -> None:
-        """From now on an adopter has to see it to its end."""
-        victim = await self.supervisor(number)
-        assert await anyio.to_thread.run_sync(kill, victim)
+    async def change_supervisors(self, *numbers: int) -> None:
+        """End the supervisors of these executions and have others take them over."""
+        for victim in [self.supervisor(number) for number in numbers]:
+            assert await anyio.to_thread.run_sync(kill, victim)
+        await self.runtime.reconcile()
 
     async def lines(self, number: int) -> list[str]:
         """Its newest lines as text; gaps as `first-last: reason`."""

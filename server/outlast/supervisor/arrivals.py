@@ -1,7 +1,10 @@
 """Noting when output arrives: one mark per spool and tick while it grows."""
 
+import os
+
 from outlast.kernel.clock import Clock
 from outlast.kernel.marks import CLOSE, EMPTIED, MARK, Mark, MarkWriter, Spool
+from outlast.supervisor.files import disarranged, put_back
 from outlast.supervisor.growing import GrowingSpool
 from outlast.supervisor.libc import new_inotify
 from outlast.supervisor.log import log
@@ -12,6 +15,8 @@ TICK = 0.05
 SLOWEST_TICK = 1.0
 CALM_AFTER = 600.0
 """Seconds of steady growth of one single spool after which ticks double, up to SLOWEST_TICK."""
+LARGEST_COPY = 256 << 20
+"""Bytes of a spool that are written once more at the end where the child has removed it; a larger one is a gap."""
 POLL = 0.25
 """Seconds between looks where there is no inotify."""
 
@@ -31,13 +36,16 @@ class Arrivals:
         if self._inotify is not None:
             loop.watch(self._inotify.fd, self._notified)
 
-    def follow(self, spool: Spool, path: str) -> None:
-        """Note the growth of a spool from now on; what is already there is noted at once."""
+    def follow(self, spool: Spool, path: str, fd: int | None = None) -> None:
+        """Note the growth of a spool from now on; what is already there is noted at once. `fd`: of the file, where it
+        is not the one at `path`."""
         packed = spool.pack()
-        if self._marks.closed(packed):
+        if self._marks.closed(packed) or any(growing.spool == packed for growing in self._spools):
+            if fd is not None:
+                os.close(fd)
             return
         marked, begin = self._marks.end(packed), self._marks.begin(packed)
-        self._spools.append(GrowingSpool(spool, path, marked=marked, begin=begin, clock=self._clock))
+        self._spools.append(GrowingSpool(spool, path, fd=fd, marked=marked, begin=begin, clock=self._clock))
         self._look()
 
     def finish(self) -> None:
@@ -50,9 +58,14 @@ class Arrivals:
         while self._spools:
             growing = self._spools[-1]
             self._note(growing, CLOSE)
+            if growing.fd is not None:
+                with disarranged():
+                    put_back(growing.path, growing.fd, LARGEST_COPY)
             growing.close()
             self._spools.pop()
         self._marks.sync()
+        with disarranged():
+            put_back(self._marks.path, self._marks.fd, LARGEST_COPY)
 
     def _notified(self) -> None:
         if self._inotify is not None:

@@ -11,8 +11,8 @@ from outlast.kernel.marks import EVENT, MERGED, STDERR, STDOUT, Spool
 from outlast.kernel.plan import Json, Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
 from outlast.supervisor.command import problem_with, resolve
-from outlast.supervisor.evidence import WRAPPER_FD, Evidence
-from outlast.supervisor.files import open_regular, read_regular
+from outlast.supervisor.evidence import WRAPPER_FD, Evidence, held_by
+from outlast.supervisor.files import is_at, open_regular, read_regular
 
 WRAPPER = r"""
 attempt=$1; cwd=$2; shift 2
@@ -71,6 +71,16 @@ class Attempt:
 
     def spool_path(self, spool: Spool) -> str:
         return self.directory.spool(spool.stream)
+
+    def held_spool(self, spool: Spool, wrapper: ProcessId) -> int | None:
+        """The file that a living wrapper prints this spool to, where it is not the one at its path any more."""
+        number = {MERGED: 1, STDOUT: 1, STDERR: 3}.get(spool.stream)
+        path = self.spool_path(spool)
+        fd = None if number is None else held_by(wrapper, number, path, self._clock.boot_id())
+        if fd is not None and is_at(path, fd):
+            os.close(fd)
+            return None
+        return fd
 
     def problem(self) -> str | None:
         """Why the step's command cannot start; None when it can."""

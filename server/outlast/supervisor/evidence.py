@@ -2,14 +2,40 @@
 
 import fcntl
 import os
+import sys
 
 from outlast.kernel.process import ProcessId
 from outlast.supervisor.files import open_regular, read_regular
 
+if sys.platform == "linux":
+    from outlast.kernel.procfs import marker_of, processes
+else:
+    from outlast.kernel.ps import marker_of, processes
+
 WRAPPER_FD = 4
 """Where a wrapper holds the file; the command does not inherit it."""
+OWN_NAMES = 3
+"""How many last names of a path are the attempt's: step, attempt, file. What is above may have been moved."""
 LONGEST = 4096
 HIGHEST_CODE = 255
+
+
+def holds(process: ProcessId, number: int, path: str) -> bool:
+    """Whether a descriptor of a process is of the file that was made as `path`, wherever that is now."""
+    try:
+        name = os.readlink(f"/proc/{process.pid}/fd/{number}").removesuffix(" (deleted)")
+    except OSError:  # it has ended, is somebody else's, or there is no /proc
+        return False
+    return name.split("/")[-OWN_NAMES:] == path.split("/")[-OWN_NAMES:]
+
+
+def held_by(process: ProcessId, number: int, path: str, boot_id: str) -> int | None:
+    """A descriptor of the file that exactly this process holds and that was made as `path`; None where it does not."""
+    fd = open_regular(f"/proc/{process.pid}/fd/{number}") if holds(process, number, path) else None
+    if fd is not None and not process.alive(boot_id):
+        os.close(fd)
+        return None
+    return fd
 
 
 class Evidence:
@@ -36,16 +62,18 @@ class Evidence:
 
     def follow(self, wrapper: ProcessId, boot_id: str) -> None:
         """Hold the file of a wrapper that somebody else started, where it lives and says which file that is."""
-        held = f"/proc/{wrapper.pid}/fd/{WRAPPER_FD}"
-        try:
-            named = os.path.basename(os.readlink(held)).removesuffix(" (deleted)") == os.path.basename(self._path)
-        except OSError:  # it has ended, is somebody else's, or there is no /proc
-            named = False
-        fd = open_regular(held) if named else None
-        if fd is not None and not wrapper.alive(boot_id):
-            os.close(fd)
-            fd = None
-        self._hold(fd, handed_out=False)
+        self._hold(held_by(wrapper, WRAPPER_FD, self._path, boot_id), handed_out=False)
+
+    def wrapper(self, execution_id: str, boot_id: str) -> ProcessId | None:
+        """The living wrapper of the attempt, known by the file that it holds; for the case that no other file says
+        who it is."""
+        for entry in processes():
+            # Between its fork and its exec a command still holds what its wrapper does, which leads the group.
+            if entry.group == entry.pid and marker_of(entry.pid) == execution_id:
+                process = ProcessId(entry.pid, entry.start, boot_id)
+                if holds(process, WRAPPER_FD, self._path):
+                    return process
+        return None
 
     def exit_code(self) -> int | None:
         """What the wrapper recorded; None while that is nothing. The wrapper writes at the beginning, over whatever a

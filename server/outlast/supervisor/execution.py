@@ -7,7 +7,7 @@ from collections.abc import Callable
 from outlast.kernel import faults, supervision
 from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Clock, Moment, elapsed, read
-from outlast.kernel.home import RunDirectory
+from outlast.kernel.home import RunDirectory, make_way
 from outlast.kernel.marks import MarkWriter
 from outlast.kernel.plan import Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
@@ -17,7 +17,7 @@ from outlast.kernel.supervision import Outcome, Seen
 from outlast.supervisor import outcomes
 from outlast.supervisor.arrivals import Arrivals
 from outlast.supervisor.attempt import Attempt
-from outlast.supervisor.files import modified_at
+from outlast.supervisor.files import disarranged, modified_at
 from outlast.supervisor.following import follow
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
@@ -86,6 +86,7 @@ class Execution:
         self._loop.on_signal(signal.SIGCHLD, self._reap)
         self._loop.on_signal(signal.SIGUSR1, self._requests.ask)
         self._judge_lost_directory()
+        make_way(self._run.marks)
         self._marks = MarkWriter(self._run.marks)
         rule = supervision.begin if self._seen.status is ExecutionStatus.PENDING else supervision.adopt
         moment = self._start_moment()
@@ -152,6 +153,8 @@ class Execution:
             # It ran, whatever somebody has made of the file that says who.
             self._follow_spools()
             self._settle(outcomes.of_exit(code))
+        elif (started is None or started.process is None) and (wrapper := self._living_wrapper()) is not None:
+            self._follow(wrapper)
         elif started is None and self._seen.child_recorded and not os.path.exists(self._attempt.directory.exitcode):
             # Its files were there before that process was: they were removed, and it may have done its work.
             self._lose(Outcome(ExecutionStatus.LOST, "the files of its attempt are gone"))
@@ -166,6 +169,12 @@ class Execution:
         else:
             self._say(Ack("running"))  # nobody needs to wait for what its files will say
             self._loop.after(STARTED_POLL, self._go_on)
+
+    def _living_wrapper(self) -> ProcessId | None:
+        """Who runs the attempt that an earlier supervisor started, where its `started` does not say so (yet)."""
+        if self._seen.status is ExecutionStatus.PENDING or self._spawned:
+            return None
+        return self._attempt.evidence.wrapper(self._plan.id, self._clock.boot_id())
 
     def _start_died(self) -> bool:
         """Whether `started` has been empty for long, as this process saw it, and nobody is there to fill it."""
@@ -206,6 +215,7 @@ class Execution:
         try:
             self._attempt.make_spools()
             self._attempt.write_params()
+            self._follow_spools()  # held before anything runs that could remove them
             pid = self._attempt.spawn()
         except OSError as error:
             # E2BIG, EAGAIN, ENOSPC …: nothing runs.
@@ -220,8 +230,8 @@ class Execution:
         self._seen_alive = child.alive(self._clock.boot_id())
         if not self._spawned:
             self._attempt.evidence.follow(child, self._clock.boot_id())
-        self._attempt.make_spools()
-        self._follow_spools()
+            self._attempt.make_spools()
+            self._follow_spools()
         if not self._recorded:  # adopted, or put back into a restored store
             self._record_attempt(lambda _allowed: None)
         number, attempt = self._seen.number, self._attempt
@@ -247,7 +257,8 @@ class Execution:
 
     def _follow_spools(self) -> None:
         for spool in self._attempt.spools:
-            self._arrivals.follow(spool, self._attempt.spool_path(spool))
+            held = None if self._child is None else self._attempt.held_spool(spool, self._child)
+            self._arrivals.follow(spool, self._attempt.spool_path(spool), held)
 
     def _reap(self) -> None:
         """Bury ended children, adopted orphans included; what our own wrapper says with its end is kept."""
@@ -374,12 +385,16 @@ class Execution:
         """Make everything durable, then say how it ended."""
         self._settling = True
         self._requests.end()
+        leave_if_gone(self._run.home)
         try:
-            self._attempt.seal_start()
+            with disarranged():
+                make_way(self._run.path, directory=True)
+                self._attempt.seal_start()
             self._arrivals.finish()
             self._attempt.sync()
             faults.reach("supervisor.synced")
-            write_outcome(self._run, outcome)
+            with disarranged():
+                write_outcome(self._run, outcome)
             faults.reach("supervisor.judged")
         except OSError as error:
             log(f"settling: {error}")

@@ -1,7 +1,17 @@
 """Files that a child may have replaced by something else: opened without waiting, used only when they are files."""
 
+import contextlib
+import errno
 import os
 import stat
+from collections.abc import Generator
+
+from outlast.kernel.home import make_way, sync_directory
+from outlast.supervisor.log import log
+
+CHUNK = 1 << 20
+DISARRANGED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.EACCES)
+"""What a file says whose directory was removed, or that has become something else: trying again does not help."""
 
 
 def open_regular(path: str, *, links: bool = True) -> int | None:
@@ -32,3 +42,44 @@ def modified_at(path: str) -> int | None:
         return os.stat(path).st_mtime_ns // 1000
     except OSError:
         return None
+
+
+def is_at(path: str, fd: int) -> bool:
+    """Whether a path still leads to the file of a descriptor, by no link."""
+    held = os.fstat(fd)
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+
+def put_back(path: str, fd: int, most: int) -> None:
+    """Where `path` is not the file of `fd` any more, because somebody has removed or replaced it, make it a durable
+    copy of that, unless it is larger than `most` bytes."""
+    if is_at(path, fd) or os.fstat(fd).st_size > most:
+        return
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_way(path)
+    aside = f"{path}.{os.getpid()}.tmp"
+    copy = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        offset = 0
+        while data := os.pread(fd, CHUNK, offset):
+            offset += os.write(copy, data)
+        os.fsync(copy)
+    finally:
+        os.close(copy)
+    os.rename(aside, path)
+    sync_directory(os.path.dirname(path))
+
+
+@contextlib.contextmanager
+def disarranged() -> Generator[None]:
+    """Do without what a child has made impossible in its run directory; only the log tells of it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISARRANGED:
+            raise
+        log(f"the run directory was changed by others: {error}")

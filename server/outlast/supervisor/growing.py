@@ -34,11 +34,14 @@ class GrowingSpool:
     Where a child has put something else in the place of the file there is nothing to follow: it never grows.
     """
 
-    def __init__(self, spool: Spool, path: str, *, marked: int, begin: int, clock: Clock) -> None:
-        """`marked`: the offset of its last mark. `begin`: the offset that the first byte of the file stands for."""
+    def __init__(
+        self, spool: Spool, path: str, *, marked: int, begin: int, clock: Clock, fd: int | None = None
+    ) -> None:
+        """`marked`: the offset of its last mark. `begin`: the offset that the first byte of the file stands for.
+        `fd`: of the file, where it is not the one at `path`."""
         self.spool = spool.pack()
         self.path = path
-        self.fd = open_regular(path, links=False)
+        self.fd = open_regular(path, links=False) if fd is None else fd
         self._begin = begin
         self._written_back = 0
         if self.fd is not None and self._end() < marked and self._from_before_boot(clock):

@@ -7,7 +7,7 @@ import sys
 from outlast.kernel import faults, supervision
 from outlast.kernel.clock import Clock
 from outlast.kernel.database import Database
-from outlast.kernel.home import RunDirectory, write_durably
+from outlast.kernel.home import RunDirectory, make_way, write_durably
 from outlast.kernel.locks import RunLock
 from outlast.kernel.plan import Plan, Secrets, decode_plan, decode_secrets
 from outlast.kernel.process import identify
@@ -15,10 +15,14 @@ from outlast.kernel.spawning import ACK_FD, Ack, Launcher, send_ack
 from outlast.kernel.status import ExecutionStatus
 from outlast.supervisor.abandoning import abandon
 from outlast.supervisor.execution import Execution
+from outlast.supervisor.files import read_regular
 from outlast.supervisor.libc import become_subreaper
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
 from outlast.supervisor.recorder import Recorder
+
+LARGEST_PLAN = 64 << 20
+"""Bytes of a plan or of secrets, far more than either may have."""
 
 
 def main(path: str, *, acknowledged: bool) -> None:
@@ -33,6 +37,7 @@ def main(path: str, *, acknowledged: bool) -> None:
         signal.signal(number, signal.SIG_IGN)
     run = RunDirectory(path)
     faults.reach("supervisor.born")
+    make_way(run.run_lock)
     lock = RunLock.acquire(run.run_lock)
     if lock is None:
         finish(Ack("held"), acknowledged)
@@ -113,11 +118,8 @@ def reason_not_to(seen: supervision.Seen) -> str | None:
 def plan_of(run: RunDirectory, seen: supervision.Seen) -> tuple[supervision.Seen, Plan]:
     """The plan as it was frozen: as the store has it, and the file beside it is mended where it is missing or
     different; from that file where the store's bytes are damaged. Raises ValueError where both are."""
-    try:
-        with open(run.plan, "rb") as file:
-            beside = file.read()
-    except FileNotFoundError:
-        beside = b""
+    beside = read_regular(run.plan, LARGEST_PLAN) or b""
+    make_way(run.plan)
     if seen.payload.sound():
         if beside != seen.payload.plan:
             write_durably(run.plan, seen.payload.plan)
@@ -130,11 +132,10 @@ def plan_of(run: RunDirectory, seen: supervision.Seen) -> tuple[supervision.Seen
 
 
 def secrets_of(run: RunDirectory) -> Secrets | None:
-    """The secrets, None where the file is gone."""
+    """The secrets, None where the file is gone or says nothing of the kind."""
     try:
-        with open(run.secrets, "rb") as file:
-            return decode_secrets(file.read())
-    except FileNotFoundError:
+        return decode_secrets(read_regular(run.secrets, LARGEST_PLAN) or b"")
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

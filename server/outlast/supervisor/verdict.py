@@ -3,13 +3,18 @@
 import json
 import os
 
-from outlast.kernel.home import Home, RunDirectory
+from outlast.kernel.home import Home, RunDirectory, make_way
 from outlast.kernel.status import ExecutionStatus
 from outlast.kernel.supervision import Outcome
+from outlast.supervisor.files import read_regular
+
+LARGEST = 64 << 10
+"""Bytes of a verdict, at most."""
 
 
 def write_outcome(run: RunDirectory, outcome: Outcome) -> None:
     """Leave the verdict before the store is told. Not synced: after a power cut the files it follows from decide."""
+    make_way(run.outcome)
     aside = run.outcome + ".tmp"
     with open(aside, "w", encoding="utf-8") as file:
         json.dump(outcome._asdict(), file)
@@ -24,9 +29,9 @@ def leave_if_gone(home: Home) -> None:
 
 def read_outcome(run: RunDirectory) -> Outcome | None:
     """The verdict of an earlier supervisor; None where there is none that can be read."""
+    data = read_regular(run.outcome, LARGEST)
     try:
-        with open(run.outcome, encoding="utf-8") as file:
-            fields = json.load(file)
-    except (FileNotFoundError, ValueError):
-        return None
-    return Outcome(**fields | {"status": ExecutionStatus(fields["status"])})
+        fields = json.loads(data or b"")
+        return Outcome(**fields | {"status": ExecutionStatus(fields["status"])})
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None  # not there, or nothing that a supervisor has written

@@ -1,6 +1,7 @@
 """Where everything lies below $OUTLAST_HOME."""
 
 import os
+from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
 from outlast.kernel import marks
@@ -141,6 +142,17 @@ class AttemptDirectory(NamedTuple):
 
     def spool(self, stream: int) -> str:
         return f"{self.path}/{marks.STREAM_FILES[stream]}"
+
+
+def make_way(path: str, *, directory: bool = False) -> None:
+    """Put aside what a child has left where a file (or directory) of ours belongs and what is none: a FIFO, a link …"""
+    ours = S_ISDIR if directory else S_ISREG
+    try:
+        if ours(os.lstat(path).st_mode):
+            return
+        os.rename(path, f"{path}.{os.getpid()}.replaced")
+    except (FileNotFoundError, NotADirectoryError):
+        return
 
 
 def write_durably(path: str, data: bytes) -> None:

@@ -64,10 +64,11 @@ def run_lock_holder(path: str) -> ProcessId | None:
 
 
 def run_lock_held(path: str) -> bool:
-    """Whether a supervisor lives. Takes nothing where the system can tell; a missing file is a free lock."""
+    """Whether a supervisor lives. Takes nothing where the system can tell; a missing file, or what a child has put in
+    its place that is none, is a free lock."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
     try:
         if OFD:

@@ -117,6 +117,7 @@ class MarkWriter:
     """Appends marks. Whoever takes over first pads a torn record, or every later one would be unreadable."""
 
     def __init__(self, path: str) -> None:
+        self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self.reader = MarkReader()
         self._torn = True

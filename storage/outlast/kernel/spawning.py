@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from outlast.kernel.errors import StartFailed
-from outlast.kernel.home import RunDirectory
+from outlast.kernel.home import RunDirectory, make_way
 
 ACK_FD = 3
 """Where a supervisor finds the pipe on which it says once how its start went."""
@@ -35,6 +35,7 @@ class Launcher(NamedTuple):
                 f"No supervisor could be started: {self.interpreter} is not there any more.",
                 next="restart Outlast from where it is installed now",
             )
+        make_way(run.supervisor_log)  # opening a FIFO there would wait for ever
         actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
