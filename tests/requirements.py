@@ -47,6 +47,7 @@ REQUIREMENTS = {
     "S3-5": "Restart: metadata is not loaded log by log; logs load on demand; only live executions are held in memory.",
     "S3-6": 'A stale "running" row is settled honestly '
     "(never a guess, never another live server's execution, never end = start).",
+    "S3-8": "Log writes are batched; no slowdown of running workflows; database under 100 MB for 1,000 executions.",
     "S3-10": "Existing workflow executables run unchanged: `--workflow-metadata` JSON on stdout, `__WF_EVENT__:{json}` "
     "lines on stderr (13 event types).",
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
@@ -65,7 +66,6 @@ REQUIREMENTS = {
     "X1": "Executions outlive the server, the client and the terminal; "
     "any later server takes them up again with the true exit code.",
     "X2": "Many servers over one database at once, none harming another's executions.",
-    # So far the store's half: one key, one execution.
     "X3": "Start is idempotent (`idempotency_key`), start answers at once, waiting is bounded below 50 s.",
     "X12": "Provenance: which client, which session, which definition, which git state started this.",
 }

@@ -1,0 +1,54 @@
+"""What a thousand executions cost on the disk, and what their logs cost the store in transactions."""
+
+import sys
+
+import pytest
+
+from outlast.kernel import faults
+from outlast.runtime.runtime import Runtime
+from runtime.conftest import Run
+
+EXECUTIONS = 25
+LINES = 1_000
+MOST_FOR_A_THOUSAND = 100 * 1000 * 1000
+PROGRAM = """
+import random, sys
+chance = random.Random(sys.argv[1])
+for i in range(int(sys.argv[2])):
+    took = chance.randrange(4000)
+    print(f"2026-11-26T10:{i // 60 % 60:02}:{i % 60:02}.{took:03} INFO worker-{took % 7} "
+          f"GET /customers/{chance.randrange(10**6)}/orders status={chance.choice([200, 200, 404, 500])} {took} ms")
+"""
+"""Prints lines of some 95 bytes that repeat in form and not in content, as those of services do."""
+
+
+async def pages(runtime: Runtime) -> int:
+    """Bytes of the database, what the write-ahead log holds of it included."""
+    return await runtime.store.read(
+        lambda c: c.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[0]
+    )
+
+
+@pytest.mark.requirement("S3-8")
+async def test_a_thousand_executions_with_a_thousand_lines_each_stay_below_100_mb(runtime: Runtime, run: Run) -> None:
+    before = await pages(runtime)
+    for number in range(EXECUTIONS):
+        started = await run(sys.executable, "-c", PROGRAM, str(number), str(LINES))
+        assert (await runtime.wait(started.execution.number, 60)).state.status == "completed"
+    await runtime.seal_all()
+    lines = await runtime.store.read(lambda c: c.execute("SELECT sum(log_lines) FROM executions").fetchone()[0])
+    assert lines == EXECUTIONS * LINES
+    assert (await pages(runtime) - before) * 1000 / EXECUTIONS < MOST_FOR_A_THOUSAND
+
+
+@pytest.mark.requirement("S3-8")
+async def test_a_long_log_is_stored_in_few_transactions_after_it_was_written(runtime: Runtime, run: Run) -> None:
+    started = await run(sys.executable, "-c", PROGRAM, "1", "100000")
+    assert (await runtime.wait(started.execution.number, 60)).state.status == "completed"
+    stored: list[str] = []
+    faults.listen(lambda name: stored.append(name) if name == "seal.stored" else None)
+    try:
+        await runtime.seal_all()
+    finally:
+        faults.listen(None)
+    assert 1 <= len(stored) <= 20
