@@ -84,6 +84,7 @@ def reboot(arena: Arena, runs: int) -> None:
                 arena.until(lambda leader=leader: entry(leader.pid) is None, "its wrapper ends")
             else:
                 work.ends_by = "power"
+                work.note_printed()
                 arena.kill_group(work)
                 reuse_pid(arena, work, bystander.pid)
         arm(Home(arena.home), boot_id=OTHER_BOOT)
@@ -106,6 +107,7 @@ def give_pids_to_others(arena: Arena, runs: int) -> None:
         for _ in range(runs):
             work = arena.running(server)
             work.ends_by = "wrapper"
+            work.note_printed()
             bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)
             try:
                 arena.kill_supervisor(work)

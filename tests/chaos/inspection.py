@@ -114,6 +114,8 @@ def of_log(row: dict[str, Any], work: Work, snapshot: Snapshot) -> Iterator[str]
     lines = printed.split(b"\n")
     if lines.pop() or len(lines) != number - 1 or row["log_lines"] != len(lines):
         yield f"has {len(lines)} lines, {number - 1} numbers and says {row['log_lines']} (I13, I14)"
+    if len(lines) < work.least:
+        yield f"has {len(lines)} lines, {work.least} were printed before it was ended (I14)"
     expected = work.expected()
     if work.ends_by != "itself":
         # It was stopped somewhere; what is there must be the beginning, whole lines and perhaps a cut one.

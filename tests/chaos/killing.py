@@ -120,6 +120,7 @@ def kill_children(arena: Arena, runs: int) -> None:
             found = entry(work.pids()[0])
             assert found is not None, f"{work.key} waits to be killed"
             work.ends_by = arena.chance.choice(["child", "wrapper"])
+            work.note_printed()
             if arena.chance.random() < 0.3:
                 arena.kill_supervisor(work)
             if work.ends_by == "child":

@@ -33,6 +33,8 @@ class Work:
     number: int | None = None
     ends_by: str = "itself"
     """`itself`; `child`: its command is killed, `wrapper`: all of it is; `power`: so is the machine; `cancel`."""
+    least: int = 0
+    """Lines that it had printed when it was ended: each of them must be readable."""
 
     @property
     def key(self) -> str:
@@ -50,6 +52,11 @@ class Work:
     def pids(self) -> list[int]:
         """The command's process, once for each of its starts."""
         return [int(line) for line in self.starts.read_text().split()] if self.starts.exists() else []
+
+    def note_printed(self) -> None:
+        """It is about to be ended: count what it has printed so far."""
+        for path in self.starts.parent.glob(f"runs/{self.handle}/steps/run/1/out"):
+            self.least = path.read_bytes().count(b"\n")
 
     def hold(self) -> None:
         """It does not end before `let_end`, whenever it has printed all."""
