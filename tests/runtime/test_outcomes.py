@@ -124,6 +124,14 @@ async def test_what_is_left_after_a_normal_exit_is_listed_and_lives_on(runtime: 
     os.kill(int(str(leftover["pid"])), signal.SIGKILL)
 
 
+async def test_once_an_end_is_visible_all_lines_are(runtime: Runtime, run: Run, text_of: Text) -> None:
+    for lines in (1, 700, 40):
+        started = await run("sh", "-c", f"i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo $i; done")
+        while (execution := await runtime.get(started.execution.number)).settled is None:
+            pass  # the first moment in which it is over is the subject; `get` itself waits for the store
+        assert await text_of(execution) == [str(n) for n in range(1, lines + 1)]
+
+
 async def test_an_end_is_never_before_its_start(runtime: Runtime, run: Run) -> None:
     state = await ended(runtime, await run("true"))
     assert state.started_at is not None
