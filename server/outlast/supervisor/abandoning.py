@@ -9,6 +9,7 @@ from outlast.kernel.spawning import Launcher
 from outlast.kernel.status import ExecutionStatus
 from outlast.kernel.supervision import Ending, Outcome, Seen
 from outlast.supervisor.loop import Loop
+from outlast.supervisor.orphans import Orphans
 from outlast.supervisor.recorder import Recorder
 from outlast.supervisor.stopping import Stopping
 from outlast.supervisor.succession import start_next
@@ -31,7 +32,7 @@ def abandon(
             over.append(False)
             return
         execution_id = run.path.rpartition("/")[2]
-        Stopping(Tree(execution_id, None, [], clock), loop, lambda: settle(epoch)).at_once()
+        Stopping(Tree(execution_id, None, [], clock), Orphans(), loop, lambda: settle(epoch)).at_once()
 
     def settle(epoch: int) -> None:
         recorder.write(lambda c: supervision.settle(c, seen, epoch, outcome, Ending(), read(clock)), settled)

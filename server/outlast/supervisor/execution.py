@@ -23,6 +23,7 @@ from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
 from outlast.supervisor.masking import ending_of
 from outlast.supervisor.moments import moment_of_end, moment_of_start
+from outlast.supervisor.orphans import Orphans
 from outlast.supervisor.recorder import Recorder
 from outlast.supervisor.requests import Requests
 from outlast.supervisor.stopping import Stopping
@@ -67,6 +68,7 @@ class Execution:
         self._acknowledge: Callable[[Ack], None] | None = acknowledge
         self._epoch = seen.epoch
         self._attempt = Attempt(run, plan, self._secrets, step_no=1, number=1, clock=clock)
+        self._orphans = Orphans(self._buried)
         self._requests = Requests(recorder, loop, self._cancel, self._stand_down)
         self._child: ProcessId | None = None
         self._seen_alive = self._spawned = False
@@ -83,7 +85,7 @@ class Execution:
     def take_over(self) -> None:
         """Claim the right to write for this execution; everything else follows from whether that worked."""
         # Ready for a nudge before anybody can learn this pid: the signal's default would end the process.
-        self._loop.on_signal(signal.SIGCHLD, self._reap)
+        self._loop.on_signal(signal.SIGCHLD, self._orphans.bury)
         self._loop.on_signal(signal.SIGUSR1, self._requests.ask)
         self._judge_lost_directory()
         make_way(self._run.marks)
@@ -260,21 +262,14 @@ class Execution:
             held = None if self._child is None else self._attempt.held_spool(spool, self._child)
             self._arrivals.follow(spool, self._attempt.spool_path(spool), held)
 
-    def _reap(self) -> None:
-        """Bury ended children, adopted orphans included; what our own wrapper says with its end is kept."""
-        try:
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if not pid:
-                    return
-                if self._child is not None and pid == self._child.pid:
-                    self._wait_status = status
-        except ChildProcessError:
-            return
+    def _buried(self, pid: int, status: int) -> None:
+        """What our own wrapper, or an orphaned one, says with its end is kept."""
+        if self._child is not None and pid == self._child.pid:
+            self._wait_status = status
 
     def _child_ended(self) -> None:
         faults.reach("supervisor.ended")
-        self._reap()
+        self._orphans.bury()
         started = self._attempt.started()
         # Who has recorded an exit code had claimed the start, whatever has become of the file that says so.
         if self._attempt.exit_code() is None and started is not None:
@@ -304,7 +299,7 @@ class Execution:
 
     def _lose(self, outcome: Outcome) -> None:
         """Nobody can know how it would have ended; what is left of it must not go on unseen."""
-        self._stopping = Stopping(self._tree(), self._loop, lambda: self._settle_lost(outcome))
+        self._stopping = Stopping(self._tree(), self._orphans, self._loop, lambda: self._settle_lost(outcome))
         self._cause = (outcome.status, outcome.reason)
         self._stopping.at_once()
 
@@ -361,7 +356,7 @@ class Execution:
         if self._child is None and started is not None and started.process is not None:
             self._follow(started.process)
         if self._child is not None:
-            self._stopping = Stopping(self._tree(), self._loop, self._stopped)
+            self._stopping = Stopping(self._tree(), self._orphans, self._loop, self._stopped)
             self._stopping.politely(self._plan.kill_grace)
             faults.reach("supervisor.stopping")
         elif started is None or started.sealed or self._start_died():

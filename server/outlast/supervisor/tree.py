@@ -1,5 +1,6 @@
 """Everything that an attempt started, wherever it went: found, counted, ended."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -42,14 +43,14 @@ class Tree:
         boot_id = self._clock.boot_id()
         own = os.getpid()
         table = list(processes())
-        below = descendants(own, table, self._spared)
+        below = descendants(own, table, self.spares)
         holding = writers(self._spools) if holders else set[int]()
         group = self._group(boot_id)
         found: list[ProcessId] = []
         for entry in table:
             if entry.pid == own:
                 continue
-            if self._spared(entry.pid):
+            if self.spares(entry.pid):
                 continue
             if (
                 marker_of(entry.pid) == self._execution_id
@@ -62,8 +63,20 @@ class Tree:
 
     def signal(self, number: int) -> int:
         """Send a signal to every member; how many there were."""
-        boot_id = self._clock.boot_id()
+        return self._send(self.members(), number)
+
+    def kill(self) -> int:
+        """Kill every member at once; how many there were. Call again until there are none: they may be forking."""
         members = self.members()
+        group = self._group(self._clock.boot_id())
+        if group is not None:
+            # In one step, so that nobody in it can fork in between; then the others, one by one.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        return self._send(members, signal.SIGKILL)
+
+    def _send(self, members: list[ProcessId], number: int) -> int:
+        boot_id = self._clock.boot_id()
         for member in members:
             try:
                 member.signal(boot_id, number)
@@ -73,15 +86,11 @@ class Tree:
                     log(f"process {member.pid} ({command_of(member.pid)}) cannot be signalled: {error}")
         return len(members)
 
-    def kill(self) -> int:
-        """Kill every member at once; how many there were. Call again until there are none: they may be forking."""
-        return self.signal(signal.SIGKILL)
-
     def leftovers(self) -> list[dict[str, Json]]:
         """Who lives on, for people."""
         return [{"pid": m.pid, "command": command_of(m.pid, LONGEST_COMMAND)} for m in self.members(holders=False)]
 
-    def _spared(self, pid: int) -> bool:
+    def spares(self, pid: int) -> bool:
         """Whether a process belongs to another execution; then what it started does too."""
         marker = marker_of(pid)
         return marker is not None and marker != self._execution_id and is_id(marker)
