@@ -8,6 +8,7 @@ import anyio
 
 from chaos.processes import Entry, entry, kill, supervisors
 from outlast.kernel.home import Home
+from outlast.kernel.marks import MERGED
 from outlast.kernel.states import Settled
 from outlast.runtime.logbooks import LogQuery
 from outlast.runtime.runtime import Runtime
@@ -59,6 +60,10 @@ class Nursery:
 
     def file(self, name: str) -> Path:
         return self.folder / name
+
+    def spool(self, number: int) -> Path:
+        """What it prints to."""
+        return Path(self.home.run(self._ids[number]).attempt("run", 1).spool(MERGED))
 
     async def pids(self, count: int) -> list[int]:
         """Wait until that many processes have said who they are; from then on they are known."""
