@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections import defaultdict
@@ -25,6 +26,10 @@ ON_THE_EVENT_LOOP = ("outlast.storage", "outlast.runtime", "outlast.tools", "out
 settings.register_profile("outlast", deadline=None)
 settings.load_profile("outlast")
 
+
+# What runs in the background or under nohup ignores these, and so would everything that a test starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROMISES = pytest.StashKey[Promises]()
 
