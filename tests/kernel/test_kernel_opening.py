@@ -124,6 +124,29 @@ def test_a_file_that_is_no_database_is_said_to_be_damaged_and_left_alone(home: H
         assert file.read() == content
 
 
+@pytest.mark.parametrize("emptied", [False, True], ids=["missing", "empty"])
+def test_a_database_that_is_gone_while_its_wal_is_there_is_not_begun_anew(home: Home, emptied: bool) -> None:
+    """SQLite would delete the WAL, and with it what was acknowledged last."""
+    aside, wal = home.root + "/aside", home.database + "-wal"
+    with processes("from stored import Hands\nHands(home).create()\nos._exit(0)") as (process,):
+        process.ends()
+    os.rename(home.database, aside)
+    if emptied:
+        os.close(os.open(home.database, os.O_CREAT | os.O_WRONLY))
+    with open(wal, "rb") as file:
+        before = file.read()
+    for _ in range(2):
+        with pytest.raises(StoreDamaged, match="what was written to it last lies in its -wal file") as caught:
+            Hands(home)
+        assert str(caught.value.next).startswith("put the file back where it was; or outlast db restore PATH")
+    assert os.path.exists(home.database) == emptied
+    with open(wal, "rb") as file:
+        assert file.read() == before
+    os.replace(aside, home.database)
+    with hands_on(home) as hands:
+        assert hands.statuses() == {1: "pending"}
+
+
 def test_an_error_while_opening_frees_the_lock(home: Home) -> None:
     with open(home.database, "wb") as file:
         file.write(b"no database" * 100)

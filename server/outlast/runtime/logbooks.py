@@ -70,6 +70,8 @@ class Logbooks:
         self._store = store
         self._home = home
         self._readers: dict[int, LogReader] = {}
+        self._connection: Connection | None = None
+        """What the readers read from."""
 
     async def page(self, execution: Execution, query: LogQuery) -> LogPage:
         """The lines asked for. Raises InvalidInput naming the field."""
@@ -160,6 +162,9 @@ class Logbooks:
             self._readers.popitem()[1].close()
 
     def _reader(self, connection: Connection, execution: Execution) -> LogReader:
+        if connection is not self._connection:
+            self._forget()  # another database was put in the place of the one that they have read
+            self._connection = connection
         reader = self._readers.pop(execution.number, None)
         if reader is None:
             reader = self._new_reader(connection, execution)

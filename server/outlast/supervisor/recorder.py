@@ -85,7 +85,7 @@ class Recorder:
                 except (StoreError, OSError) as error:
                     log(f"store: {error}")
                     leave_if_gone(self._database.home)
-                    self._close()
+                    self._begin_afresh()
                     time.sleep(delay)
                     delay = min(delay * 2, MAX_DELAY)
             self._loop.call_from_thread(lambda then=then, result=result: then(result))
@@ -95,8 +95,13 @@ class Recorder:
             self._connection = self._database.connect(cache_kib=256)
         return self._database.write(self._connection, rule) if writes else self._database.read(self._connection, rule)
 
+    def _begin_afresh(self) -> None:
+        """Open the store again for the next rule: the file may have been replaced, or the disk may be back. Not while
+        the file is away: it may come back, and until then there is nothing that this execution is in."""
+        if self._connection is None or not self._database.away(self._connection):
+            self._close()
+
     def _close(self) -> None:
-        """Begin afresh with the next rule: the file may have been replaced, or the disk may be back."""
         connection, self._connection = self._connection, None
         self._data_version = -1
         if connection is not None:

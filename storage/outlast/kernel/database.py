@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from outlast.kernel import faults, wal
-from outlast.kernel.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreUnreachable
-from outlast.kernel.home import Home
+from outlast.kernel.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreMoved, StoreUnreachable
+from outlast.kernel.home import Home, sync_directory
 from outlast.kernel.locks import StoreLock
 from outlast.kernel.migrating import SCHEMA_VERSION, migrate, schema_version, too_new
 
@@ -24,6 +24,8 @@ Connection = sqlite3.Connection
 
 LOCK_TIMEOUT = 10.0
 """Seconds that a caller waits for the store lock."""
+
+RESTORE = "outlast db restore PATH; backups are in `backups` in the home"
 
 PRAGMAS = """
 PRAGMA journal_mode = WAL;
@@ -65,7 +67,8 @@ class Database:
         Raises StoreTooNew for a newer schema, StoreUnreachable, StoreDamaged, StoreBusy.
         """
         with translated(self.home.database), self.lock.held(self.lock_timeout):
-            create_private(self.home.database)
+            if size(self.home.database) == 0:
+                self._begin()
             connection = sqlite3.connect(
                 self.home.database, isolation_level=None, check_same_thread=False, factory=StoreConnection
             )
@@ -77,7 +80,7 @@ class Database:
                 migrate(connection, self.home)
                 # Reading makes SQLite open the WAL, which then stays the same file while this connection is open.
                 schema_version(connection)
-                connection.files = identity(self.home.database), identity(self.home.database + "-wal")
+                connection.files = self._there()
             except BaseException:
                 connection.close()
                 raise
@@ -129,21 +132,43 @@ class Database:
         connection.wal.keep(connection, self.home.database + "-wal")
         return result
 
+    def _begin(self) -> None:
+        """Make a new database, unless a WAL says that there was one: SQLite would delete that, and what was
+        acknowledged last with it."""
+        if size(self.home.database + "-wal") > 0:
+            raise StoreDamaged(
+                f"{self.home.database} is missing or empty, and what was written to it last lies in its -wal file.",
+                next=f"put the file back where it was; or {RESTORE}",
+            )
+        create_private(self.home.database)
+        sync_directory(self.home.root)  # no WAL may outlast a power cut that takes its database's name
+
     def check_file(self, connection: StoreConnection) -> None:
-        """Raise StoreUnreachable where the database or its WAL was deleted or replaced since it was opened."""
+        """Raise StoreMoved where the database or its WAL was deleted or replaced since it was opened."""
         if self.moved(connection):
-            raise StoreUnreachable(
+            raise StoreMoved(
                 f"{self.home.database} is no longer the file that was opened; nothing was written to it.",
-                next="restart the program that says so; restore copies with `outlast db restore`",
+                next=f"put the file back where it was; or end what has it open (`outlast ps`), then {RESTORE}",
             )
 
     def moved(self, connection: StoreConnection) -> bool:
         """Whether the database or its WAL was deleted or replaced since this connection opened them."""
-        return (identity(self.home.database), identity(self.home.database + "-wal")) != connection.files
+        return self._there() != connection.files
 
     def replaced(self, connection: StoreConnection) -> bool:
-        """Whether another database stands in the place of the one that this connection has open."""
-        return self.moved(connection) and identity(self.home.database) not in (connection.files[0], (0, 0))
+        """Whether another database stands in the place of the one that this connection has open, WAL included: SQLite
+        would take what lies in the old one's WAL for a part of the new one."""
+        database, wal = self._there()
+        return database not in (connection.files[0], (0, 0)) and wal != connection.files[1]
+
+    def away(self, connection: StoreConnection) -> bool:
+        """Whether the database that this connection has open is no longer there, and no other one to go on with. It may
+        be put back."""
+        return self._there()[0] != connection.files[0] and not self.replaced(connection)
+
+    def _there(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The database and its WAL as they are there now."""
+        return identity(self.home.database), identity(self.home.database + "-wal")
 
 
 def commit(connection: sqlite3.Connection) -> None:
@@ -178,6 +203,14 @@ def data_version(connection: sqlite3.Connection) -> int:
     # Each connection counts for itself: two files could be at the same number.
     inode = connection.files[0][1] if isinstance(connection, StoreConnection) else 0
     return inode << 32 | version
+
+
+def size(path: str) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def create_private(path: str) -> None:
@@ -232,8 +265,8 @@ FAILING = (StoreError, "look at the disk (dmesg, df), then try again")
 KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: (StoreBusy, "try again"),
     sqlite3.SQLITE_FULL: FULL,
-    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "outlast db restore PATH; backups are in `backups` in the home"),
-    sqlite3.SQLITE_NOTADB: (StoreDamaged, "outlast db restore PATH; backups are in `backups` in the home"),
+    sqlite3.SQLITE_CORRUPT: (StoreDamaged, RESTORE),
+    sqlite3.SQLITE_NOTADB: (StoreDamaged, RESTORE),
     sqlite3.SQLITE_IOERR: FAILING,
     sqlite3.SQLITE_READONLY: UNREACHABLE,
     sqlite3.SQLITE_CANTOPEN: UNREACHABLE,

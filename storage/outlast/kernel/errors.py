@@ -13,7 +13,8 @@ OutlastError
     ├── StoreFull            the disk or a size limit is reached
     ├── StoreDamaged         a checksum or SQLite says that bytes are not what was written
     ├── StoreTooNew          a newer Outlast wrote it: restart this one
-    └── StoreUnreachable     missing rights, replaced or read-only file
+    └── StoreUnreachable     missing rights, read-only file
+        └── StoreMoved       the database is no longer the file that was opened; nothing was written
 """
 
 
@@ -83,3 +84,7 @@ class StoreTooNew(StoreError):
 
 class StoreUnreachable(StoreError):
     code = "store_unreachable"
+
+
+class StoreMoved(StoreUnreachable):
+    pass

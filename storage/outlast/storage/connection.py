@@ -70,8 +70,9 @@ class ThreadConnection(aiosqlite.Connection):
         connection = self._conn
         assert isinstance(connection, StoreConnection), "Database.connect makes no other"
         with translated(self._database.home.database):
-            if self._database.replaced(connection):
-                # A damaged database was set aside and a backup put in its place: go on with that one.
+            if self._opened is None or self._database.replaced(connection):
+                # A damaged database was set aside and a backup put in its place: go on with that one. Where it could
+                # not be opened, this connection is closed and the next caller tries again.
                 self._close()
                 connection = self._connection = self._open(self._cache_kib)
             return function(connection)
