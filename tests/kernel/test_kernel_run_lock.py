@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
-from outlast.kernel.locks import RunLock, run_lock_held
+from outlast.kernel.locks import RunLock, run_lock_held, run_lock_holder
 from stored import processes
 
 HOLDER = """
@@ -25,6 +26,33 @@ def path(tmp_path: Path) -> str:
 def test_a_lock_that_nobody_took_is_free_and_asking_makes_no_file(path: str) -> None:
     assert not run_lock_held(path)
     assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "directory", "socket", "loop", "text"])
+def test_what_a_child_puts_in_its_place_is_free_and_names_nobody(path: str, kind: str) -> None:
+    match kind:
+        case "FIFO":
+            os.mkfifo(path)
+        case "directory":
+            os.mkdir(path)
+        case "socket":
+            listening = socket.socket(socket.AF_UNIX)
+            listening.bind(path)
+            listening.close()
+        case "loop":
+            os.symlink(path, path)
+        case _:
+            Path(path).write_bytes(b"a b \xff")
+    assert not run_lock_held(path)
+    assert run_lock_holder(path) is None
+
+
+def test_one_of_another_user_s_is_left_to_them(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert run_lock_held(path)
 
 
 def test_only_one_holds_it(path: str) -> None:

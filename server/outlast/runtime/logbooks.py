@@ -13,6 +13,7 @@ import anyio.from_thread
 
 from outlast.kernel.database import Connection
 from outlast.kernel.errors import InvalidInput, OutlastError
+from outlast.kernel.files import read_regular
 from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.locks import run_lock_held
 from outlast.kernel.plan import decode_plan, decode_secrets
@@ -217,8 +218,8 @@ def free_within(run_lock: str, seconds: float) -> bool:
 def masks_of(run: RunDirectory) -> list[bytes]:
     """The values that readers mask, while there are any that are not masked already."""
     try:
-        return [value.encode() for value in decode_secrets(Path(run.secrets).read_bytes()).mask]
-    except FileNotFoundError:
+        return [value.encode() for value in decode_secrets(read_regular(run.secrets)).mask]
+    except (FileNotFoundError, ValueError, TypeError):  # not there, or nothing that a start has written
         return []
 
 

@@ -52,7 +52,7 @@ class Supervisors:
             return ack
         try:
             return await self._start_again(claim, ack)
-        except OutlastError as error:
+        except (OutlastError, OSError) as error:
             LOG.warning("#%d: %s", claim.number, error)
             return ack
 
@@ -97,10 +97,11 @@ class Supervisors:
         for memory in (self._spawned, self._unanswered):
             for number in memory.keys() - numbers:
                 del memory[number]
-        orphans = await anyio.to_thread.run_sync(lambda: [row for row in rows if self._orphaned(row)])
+        # Together on one thread: with hundreds of executions, a thread for each look would cost more than the looks.
+        orphans = await anyio.to_thread.run_sync(lambda: self._orphans(rows))
         for row in rows:
             try:
-                if row in orphans:
+                if row.number in orphans:
                     await self._take_care(row)
                 await self._replace_mute(row)
             except (OutlastError, OSError) as error:
@@ -133,6 +134,16 @@ class Supervisors:
         execution = await self._store.read(lambda c: reading.execution(c, number))
         if execution.supervisor is None or not await self._signal(execution.supervisor, signal.SIGUSR1):
             await self.look_after(execution)
+
+    def _orphans(self, rows: Iterable[LiveRow]) -> set[int]:
+        found: set[int] = set()
+        for row in rows:
+            try:
+                if self._orphaned(row):
+                    found.add(row.number)
+            except OSError as error:
+                LOG.warning("#%d: %s", row.number, error)
+        return found
 
     def _orphaned(self, row: LiveRow) -> bool:
         return orphaned(row, self._home)

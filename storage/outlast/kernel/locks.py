@@ -14,10 +14,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from outlast.kernel.errors import StoreBusy, StoreUnreachable
+from outlast.kernel.files import open_regular, read_regular
 from outlast.kernel.process import ProcessId
 
 FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: l_type l_whence l_start l_len l_pid
 OFD = hasattr(fcntl, "F_OFD_SETLK")
+
+
+LONGEST_NOTE = 200
+"""Bytes of what a holder writes into its lock file, at most."""
 
 
 class RunLock:
@@ -56,19 +61,20 @@ class RunLock:
 def run_lock_holder(path: str) -> ProcessId | None:
     """Who noted itself last; whether it still holds the lock, `run_lock_held` tells."""
     try:
-        with open(path, encoding="ascii") as file:
-            fields = file.readline().split()
-    except FileNotFoundError:
+        fields = read_regular(path, LONGEST_NOTE).decode("ascii").split()
+        return ProcessId(int(fields[0]), int(fields[1]), fields[2]) if len(fields) == 3 else None
+    except (FileNotFoundError, ValueError):  # not there, or nothing that a supervisor has written
         return None
-    return ProcessId(int(fields[0]), int(fields[1]), fields[2]) if len(fields) == 3 else None
 
 
 def run_lock_held(path: str) -> bool:
     """Whether a supervisor lives. Takes nothing where the system can tell; a missing file, or what a child has put in
-    its place that is none, is a free lock."""
+    its place that is none, is a free lock. One of another user's is theirs to judge: it counts as held."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        fd = open_regular(path, os.O_RDWR)
+    except PermissionError:
+        return True
+    if fd is None:
         return False
     try:
         if OFD:

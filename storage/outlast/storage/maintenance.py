@@ -13,6 +13,7 @@ from outlast.kernel.checksums import check_execution, crc
 from outlast.kernel.clock import Clock
 from outlast.kernel.database import Database, StoreConnection
 from outlast.kernel.errors import Conflict, InvalidInput, StoreDamaged
+from outlast.kernel.files import read_regular
 from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.ids import format_id
 from outlast.kernel.locks import run_lock_held
@@ -173,7 +174,7 @@ def refuse_while_supervised(home: Home) -> None:
 def called(run: RunDirectory) -> str:
     """An execution as people call it, without the database."""
     try:
-        return f"#{int(Path(run.number).read_text())}"
+        return f"#{int(read_regular(run.number))}"
     except (OSError, ValueError):  # its supervisor has not got as far as that
         return f"Execution {Path(run.path).name}"
 
@@ -193,8 +194,8 @@ def reconcile_directories(connection: sqlite3.Connection, home: Home, now: int) 
     for directory in sorted(Path(home.runs).iterdir()):
         run = home.run(directory.name)
         try:
-            plan = decode_plan(Path(run.plan).read_bytes())
-            number = int(Path(run.number).read_text())
+            plan = decode_plan(read_regular(run.plan))
+            number = int(read_regular(run.number))
         except (OSError, ValueError):
             continue  # never got its row, or is being removed: nobody was told of it
         if reading.knows(connection, plan.id):

@@ -17,10 +17,10 @@ So numbers depend on marks and bytes alone, never on who reads when or in what p
 
 import errno
 import os
-import stat
 from collections import OrderedDict
 from types import TracebackType
 
+from outlast.kernel.files import open_regular
 from outlast.kernel.home import RunDirectory
 from outlast.kernel.marks import CLOSE, EMPTIED, MAX_LINE, RECORD, Mark, MarkReader, Spool
 from outlast.kernel.marks import GAP as GAP_MARK
@@ -31,8 +31,6 @@ from outlast.storage.logs.positions import Position, SpoolPosition
 CHUNK = 1 << 17
 """Bytes of one read while looking for the end of a long line, and of marks."""
 OPEN_SPOOLS = 16
-NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO)
-"""What opening says where there is no file, or a link, or a socket."""
 
 
 class SpoolEmptied(Exception):
@@ -49,7 +47,10 @@ class SpoolFiles:
         """`steps`: the ids of the plan's steps in order."""
         self._directory = run_directory
         self._steps = steps
-        self._marks = os.open(run_directory.marks, os.O_RDONLY | os.O_CLOEXEC)
+        marks = open_regular(run_directory.marks)
+        if marks is None:
+            raise FileNotFoundError(errno.ENOENT, "No marks file", run_directory.marks)
+        self._marks = marks
         self.emptied = EmptiedSpools(self._marks)
         self._open: OrderedDict[int, int] = OrderedDict()
         self._read_to: dict[int, int] = {}
@@ -114,7 +115,7 @@ class SpoolFiles:
             self.missing = True
             return None
         path = self._directory.attempt(self._steps[step - 1], attempt).spool(stream)
-        fd = open_spool(path)
+        fd = open_regular(path)
         if fd is None:
             self.missing = True
             return None
@@ -136,21 +137,6 @@ class SpoolFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def open_spool(path: str) -> int | None:
-    """A descriptor to read a spool with. None where it is missing, or where its child has put something else there:
-    a FIFO would be waited for, a link would show another file's lines."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in NOT_THERE:
-            return None
-        raise
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    return None
 
 
 class Walk:
