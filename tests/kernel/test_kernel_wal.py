@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 
 from outlast.kernel import wal
-from stored import Hands, plan_of
+from stored import Hands, hands_on, plan_of
 
 MIB = 1024 * 1024
 
@@ -114,3 +114,24 @@ def test_a_disk_that_fails_while_the_log_is_emptied_does_not_undo_what_was_commi
         look(endless)
         write(hands, 6)
     assert hands.read(lambda c: c.execute("SELECT count(*) FROM executions").fetchone()[0]) == 24
+
+
+def test_a_process_that_lives_for_a_moment_does_not_wait_for_the_same_reader(
+    hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reader(hands) as endless:
+        look(endless)
+        write(hands, 6)
+        tried: list[int] = []
+        monkeypatch.setattr(wal, "empty", lambda *_: tried.append(1))
+        with hands_on(hands.home) as other:
+            other.run(plan=plan_of(at=hands.tick()))
+    assert tried == []
+
+
+def test_once_somebody_has_emptied_it_the_limit_is_what_it_was(hands: Hands) -> None:
+    with reader(hands) as endless:
+        look(endless)
+        write(hands, 10)
+    assert wal.empty(hands.connection, 1000)
+    assert write(hands, 6) < 6 * MIB

@@ -12,7 +12,7 @@ from outlast.definitions.catalogue import Found
 from outlast.definitions.compiling import CompileContext, compile_plan
 from outlast.kernel import executions, faults
 from outlast.kernel.database import translated
-from outlast.kernel.errors import InvalidInput, OutlastError, StoreError, StoreMoved
+from outlast.kernel.errors import InvalidInput, OutlastError, StoreError, StoreMoved, StoreUncertain
 from outlast.kernel.executions import Created
 from outlast.kernel.home import RunDirectory, sync_directory, write_durably
 from outlast.kernel.ids import new_id
@@ -131,7 +131,7 @@ class Starter:
             created = await self._store.write(lambda c: executions.create(c, home, plan, self._options.clock.now()))
         except Exception as error:
             # Not when cancelled: the row may be durable all the same, and would find its directory gone.
-            if not isinstance(error, StoreMoved) and await self._may_exist(plan.id):
+            if await self._may_exist(plan.id, error):
                 if isinstance(error, OutlastError):
                     error.handle_id = plan.id
             else:
@@ -150,8 +150,10 @@ class Starter:
             LOG.warning("#%d: it was not started yet, the next look will: %s", created.number, error)
         return created
 
-    async def _may_exist(self, execution_id: str) -> bool:
-        """Whether a row may have become durable though the store reported an error; also where nobody can tell."""
+    async def _may_exist(self, execution_id: str, error: Exception) -> bool:
+        """Whether a row may have become durable though the store reported `error`; also where nobody can tell."""
+        if isinstance(error, StoreMoved | StoreUncertain):
+            return isinstance(error, StoreUncertain)
         try:
             return await self._store.read(lambda c: reading.knows(c, execution_id))
         except StoreError:

@@ -1,4 +1,8 @@
-"""A client that asks faster than it reads, or than anybody can answer, is slowed down: its next request is not read."""
+"""A client that asks faster than it reads, or than anybody can answer, is slowed down: its next request is not read.
+
+What comes behind a request that has to wait waits with it, also a cancellation: a client with that many open requests
+gets through as soon as one of them is answered.
+"""
 
 from collections import defaultdict
 

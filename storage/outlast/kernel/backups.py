@@ -94,7 +94,9 @@ def remove_unfinished(home: Home) -> None:
     lock: nobody is making one."""
     for name in os.listdir(home.backups):
         if name.endswith((".tmp", ".tmp-journal", ".tmp-wal", ".tmp-shm")):
-            os.unlink(f"{home.backups}/{name}")
+            path = f"{home.backups}/{name}"
+            if os.path.isfile(path):
+                os.unlink(path)
 
 
 def listed(home: Home, kind: str) -> list[str]:

@@ -9,11 +9,19 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import TypeVar
 
 from outlast.kernel import faults, wal
-from outlast.kernel.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreMoved, StoreUnreachable
+from outlast.kernel.errors import (
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreMoved,
+    StoreUncertain,
+    StoreUnreachable,
+)
 from outlast.kernel.home import Home, sync_directory
 from outlast.kernel.locks import StoreLock
 from outlast.kernel.migrating import SCHEMA_VERSION, migrate, schema_version, too_new
@@ -45,10 +53,7 @@ class StoreConnection(sqlite3.Connection):
 
     files: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
     """Device and inode of the database and of its WAL."""
-
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self.wal = wal.Bound()
+    wal: wal.Bound
 
 
 class Database:
@@ -81,6 +86,7 @@ class Database:
                 # Reading makes SQLite open the WAL, which then stays the same file while this connection is open.
                 schema_version(connection)
                 connection.files = self._there()
+                connection.wal = wal.Bound(size(self.home.database + "-wal"))
             except BaseException:
                 connection.close()
                 raise
@@ -179,10 +185,15 @@ def commit(connection: sqlite3.Connection) -> None:
     """
     try:
         connection.execute("COMMIT")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         if not connection.in_transaction:
-            with suppress(sqlite3.OperationalError):  # the disk still fails; what counts is what lies in the WAL
+            try:
                 overwrite_end(connection)
+            except sqlite3.OperationalError as again:
+                raise StoreUncertain(
+                    f"The disk fails ({again}); after a crash what was to be written may be there or not.",
+                    next=FAILING[1],
+                ) from error
         raise
 
 

@@ -13,6 +13,7 @@ OutlastError
     ├── StoreFull            the disk or a size limit is reached
     ├── StoreDamaged         a checksum or SQLite says that bytes are not what was written
     ├── StoreTooNew          a newer Outlast wrote it: restart this one
+    ├── StoreUncertain       a disk that fails all the time: what was refused may be there after a crash
     └── StoreUnreachable     missing rights, read-only file
         └── StoreMoved       the database is no longer the file that was opened; nothing was written
 """
@@ -80,6 +81,10 @@ class StoreDamaged(StoreError):
 
 class StoreTooNew(StoreError):
     code = "outlast_was_upgraded"
+
+
+class StoreUncertain(StoreError):
+    pass
 
 
 class StoreUnreachable(StoreError):

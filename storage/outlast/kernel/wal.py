@@ -29,15 +29,20 @@ def empty(connection: sqlite3.Connection, patience_ms: int) -> bool:
 
 
 class Bound:
-    """Of one connection: when its process looks at the log again."""
+    """Of one connection: above which size its process tries to empty the log."""
 
-    def __init__(self) -> None:
-        self._threshold = LIMIT
+    def __init__(self, size: int) -> None:
+        """`size`: bytes of the log when the connection was opened. Where that is too large somebody else has tried to
+        empty it: a process that lives for a moment need not wait for the same reader."""
+        self._threshold = LIMIT if size < LIMIT else size + STEP
 
     def keep(self, connection: sqlite3.Connection, path: str) -> None:
         """Empty the log at `path` if it has grown too large. To be called after a commit, with the store lock held."""
-        if os.stat(path).st_size < self._threshold:
-            return
-        with suppress(sqlite3.OperationalError):  # what was committed stands; the next write tells of a failing disk
-            empty(connection, PATIENCE_MS)
-        self._threshold = max(LIMIT, os.stat(path).st_size + STEP)
+        with suppress(sqlite3.Error, OSError):  # what was committed stands; the next write tells of a failing disk
+            size = os.stat(path).st_size
+            if size < LIMIT:
+                self._threshold = LIMIT
+            elif size >= self._threshold:
+                self._threshold = size + STEP
+                if empty(connection, PATIENCE_MS):
+                    self._threshold = LIMIT
