@@ -18,13 +18,15 @@ sh -c "sh -c '$deaf' & $deaf" &
 sh -c 'echo $$ >> pids; kill -STOP $$; sleep 300' &
 sh -c 'trap "" TERM; echo $$ >> pids; kill -STOP $$' &
 (setsid env -i /bin/sh -c 'echo $$ >> pids; exec sleep 300' &)
+(setsid sh -c 'echo $$ >> pids; exec sleep 300 > /dev/null 2>&1' &)
+echo $$ >> pids
+"""
+"""They stay in the attempt's group, keep its output open or carry its marker."""
+HIDDEN = """
 (setsid env -i /bin/sh -c 'echo $$ >> pids; exec sleep 300 >&- 2>&-' &)
 (setsid sh -c 'echo $$ >> pids; unset OUTLAST_EXECUTION_ID; exec sleep 300' > /dev/null 2>&1 &)
-echo $$ >> pids
-wait
 """
-COUNT = 9
-"""How many of them say who they are."""
+"""They do nothing of that: only their descent tells whose they are."""
 
 COMETS = """
 import os, time
@@ -63,11 +65,20 @@ while time.monotonic() < end:
 
 @pytest.mark.requirement("X1")
 async def test_whoever_refuses_to_go_is_gone_after_a_cancel(nursery: Nursery) -> None:
-    number = await nursery.start(REFUSERS)
-    await nursery.pids(COUNT)
-    assert len(nursery.alive()) == COUNT
+    number = await nursery.start(f"{REFUSERS}{HIDDEN}wait")
+    await nursery.pids(10)
+    assert len(nursery.alive()) == 10
     settled = await nursery.cancel(number)
     assert (settled.status, settled.reason) == ("cancelled", "cancelled by a test")
+
+
+@pytest.mark.requirement("X1")
+async def test_so_they_are_when_another_supervisor_has_taken_over(nursery: Nursery) -> None:
+    number = await nursery.start(f"{REFUSERS}wait")
+    await nursery.pids(8)
+    await nursery.change_supervisors(number)
+    assert len(nursery.alive()) == 8
+    assert (await nursery.cancel(number)).status == "cancelled"
 
 
 async def test_two_hundred_are_killed(nursery: Nursery) -> None:
@@ -141,7 +152,7 @@ async def test_a_child_that_kills_its_supervisor_is_told_as_it_ended(nursery: Nu
 
 @pytest.mark.requirement("X1")
 async def test_a_child_that_kills_its_session_is_lost(nursery: Nursery) -> None:
-    """Its wrapper and its supervisor are in it."""
+    """Its wrapper is in it."""
     script = (
         "import os\n"
         "for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):\n"

@@ -100,7 +100,7 @@ class Attempt:
             json.dump(self.plan.params, file, ensure_ascii=False)
 
     def spawn(self) -> int:
-        """Start the wrapper; its pid, which is also its process group."""
+        """Start the wrapper; its pid, which is also its session and its process group."""
         step, directory = self.step, self.directory
         program = resolve(step.argv[0], step.cwd, step.env.get("PATH", "")) or step.argv[0]
         out = self.directory.spool(STDOUT)
@@ -116,7 +116,9 @@ class Attempt:
                 (os.POSIX_SPAWN_OPEN, 3, err, append, 0o600),
                 (os.POSIX_SPAWN_DUP2, self.evidence.make(), WRAPPER_FD),
             ],
-            setpgroup=0,
+            # A session, and with it a group, of its own: were it the supervisor's, that one's death would have the
+            # kernel send HUP to the whole group where anybody in it is stopped.
+            setsid=True,
             setsigmask=[],
             setsigdef=[s for s in signal.valid_signals() if s not in (signal.SIGKILL, signal.SIGSTOP)],
         )
