@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
         (errno.ENOSPC, FULL, "", "store_full", "free some disk space"),
         (errno.EIO, [Kind.SYNC], "/runs/", "store_error", "look at the disk"),
         (errno.EIO, [Kind.SYNC], "executions.db", "store_error", "look at the disk"),
+        (errno.EROFS, [*FULL, Kind.SYNC], "", "store_unreachable", "make the directory and the database writable"),
     ],
 )
 async def test_a_start_that_the_disk_refuses_is_an_error_and_no_execution(

@@ -1,7 +1,9 @@
-"""A database that somebody moves, deletes or replaces under a real server with a live execution."""
+"""A real server whose database somebody moves, deletes or replaces, or whose home it may not write."""
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio.to_thread
@@ -10,7 +12,9 @@ import pytest
 from outlast.kernel.home import Home
 from outlast.storage import maintenance
 from outlast.storage.store import open_store
-from server.servers import Session, session
+from server import servers
+from server.servers import ENTRY, Session, session
+from stored import hands_on
 from waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -25,6 +29,21 @@ CALLS = (
     ("list_execution_history", {}),
     ("execute_workflow", COMMAND),
 )
+
+UNPRIVILEGED = """
+import importlib, os, pkgutil
+import mcp.server.stdio
+import outlast.server
+# Who becomes somebody else may not be able to read them later.
+for package in ("kernel", "storage", "definitions", "runtime", "tools", "server"):
+    path = [f"{base}/{package}" for base in outlast.__path__]
+    for module in pkgutil.iter_modules(path, f"outlast.{package}."):
+        importlib.import_module(module.name)
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+"""
 
 
 async def begin(server: Session, gate: Path) -> None:
@@ -101,3 +120,26 @@ async def test_a_server_goes_on_with_a_backup_that_is_put_in_the_place_of_the_da
         await completed(server, 1, ["before"])
         await completed(server, 2, ["one", "two"])
         assert await server.start("echo after") == 3
+
+
+@pytest.mark.requirement("S3-14")
+async def test_a_home_that_may_not_be_written_is_said_with_what_to_do(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hands_on(home) as hands:
+        hands.run()
+    monkeypatch.setattr(servers, "SERVER", [sys.executable, "-c", UNPRIVILEGED + ENTRY])
+    async with session(home, tmp_path) as server:
+        allow(home, "a=rX")
+        for tool, arguments in CALLS:
+            answer = await server.call(tool, **arguments)
+            assert answer.data["code"] == "store_unreachable", answer.text
+            assert answer.data["next"] == "make the directory and the database writable for you"
+        assert os.listdir(home.runs) == []
+        allow(home, "a=rwX")
+        listed = await server.call("list_execution_history")
+        assert listed.data["total"] == 1, listed.text
+
+
+def allow(home: Home, mode: str) -> None:
+    subprocess.run(["chmod", "-R", mode, home.root], check=True)
