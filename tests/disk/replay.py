@@ -14,8 +14,8 @@ from disk.recording import Kind, Operation
 
 SECTOR = 512
 MODELS = ("nothing", "prefix", "sectors")
-"""Of what was not synced: nothing was kept; the first so many operations were; any sectors of its writes, any of its
-truncations and any of its names."""
+"""Of what was not synced: nothing was kept; the first so many operations were, and of the write behind them some of its
+beginning; any sectors of its writes, any of its truncations and any of its names."""
 
 
 class Change(NamedTuple):
@@ -98,7 +98,7 @@ class Disk:
                 file = self._files[node]
                 content = bytearray(file.durable) if file.pending else file.durable
                 for change in file.pending:
-                    for kept in keeps.parts(change):
+                    for kept in keeps.parts(change, len(content)):
                         apply(content, kept)
                 with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as laid:
                     laid.write(content)
@@ -177,14 +177,18 @@ class Keeping:
         self._chance = chance
         kept = pending[: chance.randrange(len(pending) + 1)] if model == "prefix" else []
         self._before = kept[-1] + 1 if kept else 0
+        self._torn = next(iter(pending[len(kept) :]), None) if model == "prefix" else None
+        """The operation that was under way."""
         self._share = chance.choice((0.05, 0.5, 0.95))
 
     def whole(self, at: int) -> bool:
         """Whether an operation is kept that no cut can divide."""
         return self._chance.random() < self._share if self._model == "sectors" else at < self._before
 
-    def parts(self, change: Change) -> list[Change]:
-        """What is left of a change of content."""
+    def parts(self, change: Change, size: int) -> list[Change]:
+        """What is left of a change of content, in a file of that size."""
+        if change.at == self._torn and change.data is not None:
+            return [change._replace(data=change.data[: self._reach(change.offset, len(change.data), size)])]
         if self._model != "sectors" or change.data is None:
             return [change] if self.whole(change.at) else []
         kept: list[Change] = []
@@ -195,6 +199,14 @@ class Keeping:
                 kept.append(Change(change.at, start, change.data[start - change.offset : stop - change.offset]))
             start = stop
         return kept
+
+    def _reach(self, offset: int, length: int, size: int) -> int:
+        """How many bytes of a write were kept: whole sectors of what overwrites, any number of what appends (the size
+        of the file, which says how many count, is the file system's own)."""
+        if offset >= size:
+            return self._chance.randrange(length + 1)
+        ends = range(offset - offset % SECTOR + SECTOR, offset + length, SECTOR)
+        return self._chance.choice([offset, *ends]) - offset
 
 
 def apply(content: bytearray, change: Change) -> None:

@@ -90,7 +90,22 @@ def test_a_prefix_keeps_the_order_over_all_files(tmp_path: Path) -> None:
         Operation(Kind.TRUNCATE, FILE, "/home/file", offset=1),
     )
     kept = {(left["file"], left["other"]) for left in images(disk, tmp_path, "prefix")}
-    assert kept == {(b"", b""), (b"abc", b""), (b"abc", b"1"), (b"a", b"1")}
+    torn = {(b"a", b""), (b"ab", b"")}
+    assert kept == {(b"", b""), (b"abc", b""), (b"abc", b"1"), (b"a", b"1")} | torn
+
+
+def test_a_prefix_tears_what_overwrites_between_sectors_only(tmp_path: Path) -> None:
+    old, new = b"old" * SECTOR, b"new" * SECTOR
+    disk = made(
+        CREATED,
+        NAMED,
+        Operation(Kind.WRITE, FILE, "/home/file", data=old),
+        SYNCED,
+        Operation(Kind.WRITE, FILE, "/home/file", offset=SECTOR - 2, data=new[: SECTOR + 4]),
+    )
+    at = [SECTOR - 2, SECTOR, SECTOR * 2, SECTOR * 2 + 2]
+    kept = {left["file"] for left in images(disk, tmp_path, "prefix")}
+    assert kept == {old[: at[0]] + new[: to - at[0]] + old[to:] for to in at}
 
 
 def test_sectors_are_kept_or_lost_one_by_one(tmp_path: Path) -> None:
