@@ -241,6 +241,9 @@ def printed(execution: Execution, max_line: int, masks: tuple[bytes, ...] = ()) 
             closed.add(mark.spool)
             if start < len(data):
                 add(mark, data[start:], ended=False)
+            missing = mark.offset - max(len(data), starts.get(mark.spool, 0))
+            if missing > 0 and execution.path(Spool.unpack(mark.spool)).exists():
+                lose(result, mark, missing)
         starts[mark.spool] = start
         for spool, offset, sealed in execution.gone:
             kept = max(first_here, sealed + 1)
@@ -248,6 +251,14 @@ def printed(execution: Execution, max_line: int, masks: tuple[bytes, ...] = ()) 
                 hide(result, kept)
                 break
     return result
+
+
+def lose(log: Printed, mark: Mark, missing: int) -> None:
+    """Bytes that marks have counted are not there."""
+    n = log.count + 1
+    log.entries.append(LogGap(n, n, f"{missing:,} bytes were lost: the power went before they were on the disk"))
+    log.times.append(mark.at)
+    log.spools.append(mark.spool)
 
 
 def hide(log: Printed, low: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 from log_files import OUT, Execution, texts
 
 from outlast.kernel.marks import CLOSE, MERGED, Mark, Spool
+from outlast.storage.logs import walks
 from outlast.storage.logs.lines import MASK, Entry, Line, LogGap, masks_of
 from outlast.storage.logs.walks import MAX_LINE
 
@@ -68,7 +69,7 @@ def test_a_close_is_remembered_when_sealing_goes_on(execution: Execution, monkey
     assert execution.reader().count().lines == 2
 
 
-def test_a_spool_that_is_shorter_than_its_marks_loses_nothing_else(execution: Execution) -> None:
+def test_a_spool_that_is_shorter_than_its_marks_loses_nothing_else_and_says_how_much(execution: Execution) -> None:
     execution.prints(OUT, b"one\ntwo\nthr")
     execution.mark(OUT, beyond=100)
     execution.prints(OTHER, b"next\n")
@@ -76,7 +77,24 @@ def test_a_spool_that_is_shorter_than_its_marks_loses_nothing_else(execution: Ex
     reader = execution.reader()
     assert texts(reader.last(10)) == [b"one", b"two", b"next"]
     execution.close(OUT)
-    assert texts(reader.last(10)) == [b"one", b"two", b"next", b"thr"]
+    shown = reader.last(10)
+    assert texts(shown) == [b"one", b"two", b"next", b"thr"]
+    assert shown[4:] == [LogGap(5, 5, "100 bytes were lost: the power went before they were on the disk")]
+    execution.close(OTHER)
+    execution.settle()
+    assert execution.seal().finished
+    assert execution.reader().last(10) == shown
+
+
+def test_more_than_a_block_can_say_is_lost_in_several_lines(
+    execution: Execution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walks, "MOST_LOST", 40)
+    execution.prints(OUT, b"thr")
+    execution.mark(OUT, beyond=100)
+    execution.close(OUT)
+    reasons = [entry.reason for entry in execution.reader().last(10) if isinstance(entry, LogGap)]
+    assert [reason.split()[0] for reason in reasons] == ["40", "40", "20"]
 
 
 def test_a_lost_spool_file_loses_nothing_else(execution: Execution) -> None:

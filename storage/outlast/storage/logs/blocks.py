@@ -3,8 +3,8 @@
 `segments` is a sequence of 20-byte records, little-endian: spool u32, at i64 (µs), lines u32, bytes u32. Each says
 how many of the next lines and bytes of the data came from which spool with which mark. The top bits of `bytes` are
 flags: CUT, the segment is the beginning of a line that goes on in the next number of its spool; GAP, its lines
-were dropped and have no bytes; GONE, they have none because something emptied their spool. Byte counts are those
-after masking.
+were dropped and have no bytes; GONE, they have none because something emptied their spool; LOST, `bytes` is what a
+power cut took, and the segment one line without bytes. Byte counts are those after masking.
 Both are zstd frames, or both are as they are where that takes less room: `codec` says which. Each line of a slow log
 has a segment of its own, compressed to 6 bytes.
 `crc` is CRC-32 over the number of the first line (u64), segments and data as they are stored.
@@ -16,8 +16,8 @@ import zlib
 
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.seals import Block
-from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, WHOLE, Piece
-from outlast.storage.logs.walks import Walk
+from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, LOST, WHOLE, Piece
+from outlast.storage.logs.walks import MOST_LOST, Walk
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -32,9 +32,9 @@ LEVEL = 1
 
 SEGMENT = struct.Struct("<IqII")
 NUMBER = struct.Struct("<Q")
-FLAGS = {CUT: 1 << 31, GAP: 1 << 30, GONE: 1 << 29}
+FLAGS = {CUT: 1 << 31, GAP: 1 << 30, GONE: 1 << 29, LOST: 1 << 28}
 KINDS = {flag: kind for kind, flag in FLAGS.items()}
-SIZE = (1 << 29) - 1
+SIZE = MOST_LOST
 
 
 class BlockBuilder:
@@ -95,7 +95,7 @@ def _segments(pieces: list[Piece]) -> bytes:
     records: list[tuple[int, int, int, int]] = []
     before: Piece | None = None
     for piece in pieces:
-        spool, at, lines, size = piece.spool, piece.at, piece.lines, len(piece.data)
+        spool, at, lines, size = piece.spool, piece.at, piece.lines, len(piece.data) or piece.lost
         if before is not None and before.kind == piece.kind == WHOLE and (before.spool, before.at) == (spool, at):
             lines, size = lines + records[-1][2], size + records.pop()[3]
         records.append((spool, at, lines, size | FLAGS.get(piece.kind, 0)))
@@ -134,11 +134,12 @@ def _split(first: int, segments: bytes, raw: bytes) -> list[Piece]:
     pieces: list[Piece] = []
     begin = 0
     for spool, at, lines, size in SEGMENT.iter_unpack(segments):
-        end = begin + (size & SIZE)
+        flags, size = size & ~SIZE, size & SIZE
+        lost = size if KINDS.get(flags) == LOST else 0
+        end = begin + size - lost
         data = raw[begin:end]
         whole = WHOLE if data.endswith(b"\n") else LAST
-        kind = KINDS.get(size & ~SIZE, whole)
-        pieces.append(Piece(first, lines, spool, at, kind, data))
+        pieces.append(Piece(first, lines, spool, at, KINDS.get(flags, whole), data, lost))
         first, begin = first + lines, end
     if not pieces or begin != len(raw):
         raise ValueError("segments and data differ in length")

@@ -10,12 +10,14 @@ MASK = b"***"
 SHORTEST_SECRET = 4
 """Bytes. Masking shorter values would riddle the text with false hits."""
 
-WHOLE, LAST, CUT, GAP, GONE = 0, 1, 2, 3, 4
+WHOLE, LAST, CUT, GAP, GONE, LOST = 0, 1, 2, 3, 4, 5
 """What a piece holds: lines with their newlines · one last line without newline · the beginning of a line that
-goes on in the next number of its spool · lines that were dropped · lines whose file was emptied or removed."""
+goes on in the next number of its spool · lines that were dropped · lines whose file was emptied or removed · bytes
+that a power cut took from the end of a spool, which stand for one line."""
 REASONS = {
     GAP: "dropped: the log was over its size limit",
     GONE: "gone: something emptied or removed the log file, as > /dev/stderr does (>> /dev/stderr does not)",
+    LOST: "lost: the power went before they were on the disk",
 }
 
 
@@ -56,6 +58,8 @@ class Piece(NamedTuple):
     at: int
     kind: int
     data: bytes
+    lost: int = 0
+    """How many bytes a LOST one stands for."""
 
     @property
     def last(self) -> int:
@@ -72,7 +76,8 @@ class Piece(NamedTuple):
         if low > high:
             return []
         if self.hidden:
-            return [LogGap(low, high, REASONS[self.kind])]
+            count = f"{self.lost:,} bytes were " if self.kind == LOST else ""
+            return [LogGap(low, high, count + REASONS[self.kind])]
         spool = Spool.unpack(self.spool)
         if self.kind != WHOLE:
             return [Line(self.first, self.at, spool, self.data, self.kind == CUT, ended=False)]

@@ -6,8 +6,8 @@ The rules of numbering:
 2. CLOSE gives a number to a last line without newline. Bytes beyond a CLOSE are never lines.
 3. A line is cut when MAX_LINE bytes of it have arrived and none is a newline: that piece is a line of its own and
    the rest goes on as the next line of its spool. Cut lines joined with what follows are the bytes written.
-4. Where a spool is shorter than a mark says (a power cut), the missing bytes are just missing; the partial line
-   before them counts at CLOSE.
+4. Where a spool is shorter than a mark says (a power cut), the partial line before the missing bytes counts at CLOSE,
+   and the missing bytes as one line behind it (one for each MOST_LOST of them).
 5. GAP counts the lines that were dropped; their bytes reach up to its offset.
 6. Behind EMPTIED a spool goes on with the first byte of its file. Earlier marks of it, and those of a spool whose file
    is not there, have no bytes any more: each stands for the lines it says it has, less those with numbers already.
@@ -25,11 +25,13 @@ from outlast.kernel.home import RunDirectory
 from outlast.kernel.marks import CLOSE, EMPTIED, MAX_LINE, RECORD, Mark, MarkReader, Spool
 from outlast.kernel.marks import GAP as GAP_MARK
 from outlast.storage.logs.emptied import EmptiedSpools
-from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, WHOLE, Piece
+from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, LOST, WHOLE, Piece
 from outlast.storage.logs.positions import Position, SpoolPosition
 
 CHUNK = 1 << 17
 """Bytes of one read while looking for the end of a long line, and of marks."""
+MOST_LOST = (1 << 28) - 1
+"""Missing bytes that one line stands for at most; a block says no larger number."""
 OPEN_SPOOLS = 16
 
 
@@ -255,6 +257,8 @@ class Walk:
         self._scanned[spool] = scanned
         if mark.kind == CLOSE and scanned > start:
             return self._take_one(mark, LAST, scanned - start, room, oversize)
+        if mark.kind == CLOSE and scanned < mark.offset:
+            return self._lose(mark)
         self._end(mark)
         return None
 
@@ -269,12 +273,20 @@ class Walk:
         piece = Piece(self.lines + 1, lines, mark.spool, mark.at, kind, data)
         self._starts[mark.spool] += len(data)
         self._scanned.pop(mark.spool, None)
-        if kind == LAST:
+        if kind == LAST and self._starts[mark.spool] == mark.offset:
             self._end(mark)
         else:
             # What it stands for if the rest of its bytes goes.
             self._mark = mark._replace(lines=max(0, mark.lines - lines))
         return piece
+
+    def _lose(self, mark: Mark) -> Piece:
+        """What a closed spool lacks at its end."""
+        lost = min(mark.offset - self._starts[mark.spool], MOST_LOST)
+        self._starts[mark.spool] += lost
+        if self._starts[mark.spool] == mark.offset:
+            self._end(mark)
+        return Piece(self.lines + 1, 1, mark.spool, mark.at, LOST, b"", lost)
 
     def _gap(self, mark: Mark) -> Piece | None:
         """The lines of a mark that has no bytes, or none any more."""
