@@ -50,14 +50,11 @@ def kill_clients(home: Home, given: argparse.Namespace) -> str:
 
 def send_characters(home: Home, given: argparse.Namespace) -> str:
     """All of Unicode."""
-    wrong: list[str] = []
-    count = 0
     with Wire(home.root) as wire:
-        wire.shake_hands()
-        for text in characters.everything():
-            wrong += characters.send_through(home, wire, text)
-            count += len(text)
-    return f"{count:,} characters, {len(wrong)} wrong {wrong[:20] or ''}"
+        wrong = characters.send_through(home, wire.shake_hands(), characters.everything())
+        code = wire.leave()
+    count = sum(map(len, characters.everything()))
+    return f"{count:,} characters, {len(wrong)} wrong {wrong[:20] or ''}, exit code {code}"
 
 
 PARTS = {

@@ -95,6 +95,12 @@ class Wire:
         answer = self.ask("tools/call", {"name": tool, "arguments": arguments})
         return answer["result"]
 
+    def call_all(self, calls: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """The results of tools that are all called before the first answer is waited for."""
+        ids = [self.next_id() for _ in calls]
+        self.send(b"".join(tool_call(tool, arguments, id) for id, (tool, arguments) in zip(ids, calls, strict=True)))
+        return [self.answer(id)["result"] for id in ids]
+
     def next_id(self) -> str:
         self._asked += 1
         return f"asked {self._asked}"
