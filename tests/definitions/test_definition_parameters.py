@@ -66,6 +66,7 @@ def test_types_are_kept_and_defaults_filled_in() -> None:
         ("options", {"a\nb\x1b": "\0"}, 'params.options["a\\nb\\u001b"] holds a NUL character'),
         ("force", "true", 'params.force must be true or false, not a string ("true")'),
         ("files", "a", 'params.files must be a list, not a string ("a")'),
+        ("files", "\x7f\u200b\U000e0001", r'params.files must be a list, not a string ("\u007f\u200b\udb40\udc01")'),
         ("files", [1, 2, 3, 4], "params.files must have at most 3 items, not 4"),
         ("target", "prod", 'params.target must be one of "staging", "production", not "prod"'),
         ("tag", "xv5", 'params.tag must match v[0-9]+ as a whole; "xv5" does not'),

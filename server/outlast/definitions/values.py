@@ -103,7 +103,7 @@ def size(value: Json) -> int:
 def show(value: Json, limit: int = 60) -> str:
     """A value for an error message: as JSON, shortened, control characters escaped."""
     text = json.dumps(value, ensure_ascii=False)
-    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: limit + 1])
+    text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text[: limit + 1])
     return text if len(text) <= limit else text[:limit] + "…"
 
 
