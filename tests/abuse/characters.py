@@ -17,8 +17,8 @@ TOGETHER = 50
 """Texts that go together: as arguments of one command they stay below 64 KiB."""
 QUOTED = 48
 """Characters of a text that an error shows in full, but for those that are written as escapes."""
-NAME = 8
-"""Characters of an argument's name, of which one message quotes many."""
+NAME = 24
+"""Characters of an argument's name, of which one message quotes several."""
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 SCRIPT = 'printf "%s\\n" "$@"; exit 3'
 IN_ONE_QUEUE = 'run: [sleep, "1000"]\nconcurrency: {key: queue}\n'
@@ -131,7 +131,6 @@ def send_mistakes(wire: Wire, wrong: list[str], texts: Sequence[str]) -> None:
                 "execute_workflow",
                 {"workflow_id": "command", "params": {"argv": ["true"]}, "labels": {text.ljust(201): text}},
             ),
-            ("execute_workflow", {"workflow_id": text}),
             ("get_logs", {"handle_id": "1", **names}),
         ]
         for quoted in pieces(text, QUOTED):

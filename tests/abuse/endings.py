@@ -3,6 +3,8 @@
 import os
 import select
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,8 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from abuse.wire import BOUND, Broken, Wire, tool_call
-from chaos.serving import program
-from outlast.kernel.database import Database
+from chaos.serving import environment, program
 from outlast.kernel.home import Home
 
 HELD = 'exec 3<&0; "$@" <&3 & echo $! > "$OUTLAST_HOME/server"; wait'
@@ -33,6 +34,14 @@ def endless(self, connection, query):
     open(os.environ["OUTLAST_HOME"] + "/stuck", "w").close()
     connection.execute("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i FROM n) SELECT max(i) FROM n").fetchall()
 Database.read = endless
+"""
+HOLDER = """
+import os, time
+from outlast.kernel.database import Database
+from outlast.kernel.home import Home
+with Database(Home(os.environ["OUTLAST_HOME"])).lock.held(30):
+    print("held", flush=True)
+    time.sleep(1000)
 """
 WAYS = ("end of input", "SIGTERM", "SIGINT", "SIGHUP", "parent gone")
 """What ends a server."""
@@ -103,14 +112,20 @@ def long_query(home: Home) -> Generator[Victim]:
 
 @contextmanager
 def locked_store(home: Home) -> Generator[Victim]:
-    """Somebody has the store's lock and does not let go of it. The server waits to open the store."""
-    database = Database(home)
-    try:
-        with database.lock.held(BOUND), serving(home) as victim:
-            victim.wire.ask("ping")
-            yield victim
-    finally:
-        database.lock.close()
+    """A process is stopped while it has the store's lock. The server waits to open the store."""
+    command = [sys.executable, "-c", HOLDER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(home.root, None)) as holder:
+        try:
+            assert holder.stdout is not None
+            if not holder.stdout.readline():
+                raise Broken("nobody can take the store's lock")
+            holder.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
+            with serving(home) as victim:
+                victim.wire.ask("ping")
+                yield victim
+        finally:
+            holder.kill()
 
 
 CIRCUMSTANCES: dict[str, Callable[[Home], AbstractContextManager[Victim]]] = {
