@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from abuse import characters, endings, frames, leaving, taking_back
-from abuse.wire import Wire
+from abuse.wire import ENVELOPE, Wire
 from outlast.kernel.home import Home
 
 
@@ -36,8 +36,10 @@ def send_frames(home: Home, given: argparse.Namespace) -> str:
 
 def take_back(home: Home, given: argparse.Namespace) -> str:
     """Requests to all tools, taken back at random moments."""
-    with Wire(home.root) as wire:
-        wrong = taking_back.take_back(home, wire.shake_hands(), given.runs, random.Random(given.seed))
+    with Wire(home.root, envelope=ENVELOPE if given.modern else None) as wire:
+        if not given.modern:
+            wire.shake_hands()
+        wrong = taking_back.take_back(home, wire, given.runs, random.Random(given.seed))
     return f"seed {given.seed}, {6 * given.runs} requests taken back, {len(wrong)} wrong {wrong or ''}"
 
 
@@ -71,6 +73,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=20_000, help="mutated frames")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=20, help="ends per way and circumstance, rounds, clients")
+    parser.add_argument("--modern", action="store_true", help="take requests back without a handshake")
     parser.add_argument("--only", choices=PARTS, action="append")
     given = parser.parse_args()
     for name, part in PARTS.items():

@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import count
 from typing import Any
 
-from abuse.wire import Wire, frame, tool_call
+from abuse.wire import Wire, frame
 from chaos.inspection import Snapshot, of_processes
 from outlast.kernel.home import Home
 
@@ -36,7 +36,10 @@ def take_back(home: Home, wire: Wire, rounds: int, chance: random.Random) -> lis
         running = start(wire, "sleep", "300")
         for tool, arguments in requests(running, f"key {turn}").items():
             id = next(ids)
-            request, cancelled = tool_call(tool, arguments, id), frame("notifications/cancelled", {"requestId": id})
+            request, cancelled = (
+                wire.tool_call(tool, arguments, id),
+                frame("notifications/cancelled", {"requestId": id}),
+            )
             match chance.randrange(4):
                 case 0:
                     wire.send(cancelled + request + (cancelled if "wait_seconds" in arguments else b""))
@@ -63,7 +66,7 @@ def leave_at_once(home: Home, wire: Wire, starts: int) -> list[str]:
     running = start(wire, "sh", "-c", "exit 3")
     for n in range(starts):
         for tool, arguments in requests(running, f"key {n}").items():
-            wire.send(tool_call(tool, arguments, id=f"{tool} {n}"))
+            wire.send(wire.tool_call(tool, arguments, id=f"{tool} {n}"))
     code = wire.leave()
     known = Snapshot(home.root).executions
     told = [

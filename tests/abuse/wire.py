@@ -19,6 +19,14 @@ HANDSHAKE = {
 }
 
 
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": HANDSHAKE["clientInfo"],
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+"""What each request says of itself in the era without a handshake."""
+
+
 class Broken(AssertionError):
     """The server printed something that is no message, or did not answer."""
 
@@ -26,7 +34,9 @@ class Broken(AssertionError):
 class Wire:
     """`outlast serve` over a home, its two pipes, and the messages that came out of it so far."""
 
-    def __init__(self, home: str, command: list[str] | None = None) -> None:
+    def __init__(self, home: str, command: list[str] | None = None, *, envelope: dict[str, Any] | None = None) -> None:
+        """`envelope`: goes with every call of a tool."""
+        self._envelope = envelope
         with open(f"{home}/servers.stderr", "ab") as errors:
             self.process = subprocess.Popen(
                 command or program("serve"),
@@ -92,13 +102,19 @@ class Wire:
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The result of a tool."""
-        answer = self.ask("tools/call", {"name": tool, "arguments": arguments})
-        return answer["result"]
+        [result] = self.call_all([(tool, arguments)])
+        return result
+
+    def tool_call(self, tool: str, arguments: object, id: object) -> bytes:
+        """A call of a tool, in the connection's era."""
+        return tool_call(tool, arguments, id, self._envelope)
 
     def call_all(self, calls: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
         """The results of tools that are all called before the first answer is waited for."""
         ids = [self.next_id() for _ in calls]
-        self.send(b"".join(tool_call(tool, arguments, id) for id, (tool, arguments) in zip(ids, calls, strict=True)))
+        self.send(
+            b"".join(self.tool_call(tool, arguments, id) for id, (tool, arguments) in zip(ids, calls, strict=True))
+        )
         return [self.answer(id)["result"] for id in ids]
 
     def next_id(self) -> str:
@@ -162,8 +178,9 @@ def frame(method: str, params: dict[str, Any] | None = None, *, id: object = Non
     return json.dumps(message).encode() + b"\n"
 
 
-def tool_call(tool: str, arguments: object, id: object) -> bytes:
-    return frame("tools/call", {"name": tool, "arguments": arguments}, id=id)
+def tool_call(tool: str, arguments: object, id: object, envelope: dict[str, Any] | None = None) -> bytes:
+    params: dict[str, Any] = {"name": tool, "arguments": arguments}
+    return frame("tools/call", params if envelope is None else {**params, "_meta": envelope}, id=id)
 
 
 def checked(line: bytes) -> dict[str, Any]:
