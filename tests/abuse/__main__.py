@@ -7,9 +7,12 @@ import sys
 import tempfile
 import time
 
-from abuse import characters, endings, frames, leaving, taking_back
+from abuse import characters, endings, floods, frames, leaving, taking_back
 from abuse.wire import ENVELOPE, Wire
 from outlast.kernel.home import Home
+
+ASKED = 20_000
+"""Requests of a flood."""
 
 
 def measure_endings(home: Home, given: argparse.Namespace) -> str:
@@ -59,7 +62,14 @@ def send_characters(home: Home, given: argparse.Namespace) -> str:
     return f"{count:,} characters, {len(wrong)} wrong {wrong[:20] or ''}, exit code {code}"
 
 
+def flood(home: Home, _: argparse.Namespace) -> str:
+    """Requests whose answers nobody reads."""
+    taken, before, after = floods.flood(home, ASKED)
+    return f"{taken} of {ASKED:,} requests taken, peak {before / 1024:.1f} MiB before and {after / 1024:.1f} MiB after"
+
+
 PARTS = {
+    "floods": flood,
     "frames": send_frames,
     "characters": send_characters,
     "taking back": take_back,

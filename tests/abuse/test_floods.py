@@ -1,53 +1,31 @@
 """Clients that ask and do not read: the server stops reading instead of keeping answers for them."""
 
 import os
-import select
 
 import pytest
 
+from abuse.floods import PADDING, ask_without_reading, tool_calls
 from abuse.wire import BOUND, Wire, frame, tool_call
 from outlast.kernel.home import Home
 
 ASKED = 2000
-PADDING = "x" * 2000
-"""Makes requests so large that pipes hold few of them."""
 ENOUGH = 700
 """Requests that may be on the way before a client is slowed down: unanswered ones, and what pipes and buffers hold."""
 
 
-def ask_without_reading(wire: Wire, requests: list[bytes]) -> int:
-    """Write as long as the server takes it; how many whole requests that were."""
-    os.set_blocking(wire.incoming, False)
-    data = memoryview(b"".join(requests))
-    written = 0
-    while written < len(data) and select.select([], [wire.incoming], [], 2)[1]:
-        written += os.write(wire.incoming, data[written : written + select.PIPE_BUF])
-    os.set_blocking(wire.incoming, True)
-    whole = sum(written >= end for end in ends_of(requests))
-    if whole < len(requests):  # the rest of one that is cut in the middle
-        wire.send(bytes(data[written : ends_of(requests)[whole]]))
-        whole += 1
-    return whole
-
-
-def ends_of(requests: list[bytes]) -> list[int]:
-    ends, end = [], 0
-    for request in requests:
-        end += len(request)
-        ends.append(end)
-    return ends
-
-
 @pytest.mark.parametrize("tool", [True, False])
 def test_a_client_that_does_not_read_is_not_read_and_loses_nothing(home: Home, tool: bool) -> None:
+    """Later it reads everything at once, or a little at a time."""
     if tool:
-        requests = [tool_call("list_execution_history", {"customer": PADDING}, id=n) for n in range(ASKED)]
+        requests = tool_calls(ASKED)
     else:
         requests = [frame("tools/list", {"_meta": {"padding": PADDING}}, id=n) for n in range(ASKED)]
     with Wire(home.root) as wire:
         wire.shake_hands().call("list_execution_history")
         taken = ask_without_reading(wire, requests)
         assert taken < ENOUGH
+        if not tool:
+            wire.bite = 64
         for id in range(taken):
             wire.answer(id)
         assert wire.ask("ping")["result"] == {}

@@ -48,6 +48,8 @@ class Wire:
             )
         self._rest = b""
         self._asked = 0
+        self.bite = 1 << 16
+        """The most bytes to take at once of what the server prints."""
         self.others: list[dict[str, Any]] = []
         """Messages that nobody has waited for."""
 
@@ -144,7 +146,7 @@ class Wire:
 
     def _read(self) -> bool:
         """Take what is there; False at the end."""
-        data = os.read(self.outgoing, 1 << 16)
+        data = os.read(self.outgoing, self.bite)
         *lines, self._rest = (self._rest + data).split(b"\n")
         self.others += map(checked, lines)
         return bool(data)
