@@ -1,6 +1,7 @@
 """An attempt starts at most once, and its files say what happened."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -99,6 +100,25 @@ def test_an_output_that_cannot_be_taken_says_why(home: Home, content: bytes, pro
     assert output is None
     assert said is not None
     assert said.startswith(problem)
+
+
+def test_nobody_looks_for_a_wrapper_where_no_process_tells_of_its_files(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without /proc the whole table would be asked for again and again, in vain."""
+    one = attempt(home, "sh", "-c", "sleep 300")
+    pid = one.spawn()
+    try:
+        found = one.evidence.wrapper(one.plan.id, CLOCK.boot_id())
+        assert found is not None
+        assert found.pid == pid
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr("sys.platform", "darwin")
+            elsewhere.setattr("outlast.supervisor.evidence.processes", lambda: pytest.fail("it was asked for"))
+            assert one.evidence.wrapper(one.plan.id, CLOCK.boot_id()) is None
+    finally:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def test_a_child_s_environment_is_the_plan_s_and_no_other(home: Home, tmp_path: Path) -> None:

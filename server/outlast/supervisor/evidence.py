@@ -5,12 +5,8 @@ import os
 import sys
 
 from outlast.kernel.process import ProcessId
+from outlast.kernel.procfs import marker_of, processes
 from outlast.supervisor.files import open_regular, read_regular
-
-if sys.platform == "linux":
-    from outlast.kernel.procfs import marker_of, processes
-else:
-    from outlast.kernel.ps import marker_of, processes
 
 WRAPPER_FD = 4
 """Where a wrapper holds the file; the command does not inherit it."""
@@ -66,7 +62,9 @@ class Evidence:
 
     def wrapper(self, execution_id: str, boot_id: str) -> ProcessId | None:
         """The living wrapper of the attempt, known by the file that it holds; for the case that no other file says
-        who it is."""
+        who it is. None where there is no /proc, which alone tells of other processes' files."""
+        if sys.platform != "linux":
+            return None
         for entry in processes():
             # Between its fork and its exec a command still holds what its wrapper does, which leads the group.
             if entry.group == entry.pid and marker_of(entry.pid) == execution_id:
