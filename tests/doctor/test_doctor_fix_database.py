@@ -1,5 +1,6 @@
 """`outlast doctor --fix` for the database: indexes, the write-ahead log, and what it leaves alone."""
 
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -11,7 +12,7 @@ from outlast.kernel.home import Home
 from outlast.server.doctor import database, mending
 from stored import hands_on, processes
 
-INDEX = "executions_workflow"
+INDEX = "executions_version"
 
 pytestmark = pytest.mark.usefixtures("no_server")
 
@@ -50,7 +51,7 @@ def test_an_index_that_misses_a_row_is_rebuilt_after_a_backup_also_by_the_second
     stale_index(home)
     before, rows = files(home), rows_of(home)
     finding = examined()["database"]
-    assert "missing from index executions_workflow" in finding["message"]
+    assert "missing from index executions_version" in finding["message"]
     assert files(home) == before
     killed_at("mending.reindexed")
     assert "database" in examined(), "half of it is nothing"
@@ -58,6 +59,36 @@ def test_an_index_that_misses_a_row_is_rebuilt_after_a_backup_also_by_the_second
     assert rows_of(home) == rows
     assert run("db", "check").exit_code == 0
     assert len(list(Path(home.backups).glob("before-reindex-*.db"))) == 2
+
+
+def unique(home: Home) -> None:
+    """A rule that the second execution of a version breaks."""
+    past_all_rules(
+        home, "UPDATE sqlite_schema SET sql = replace(sql, 'CREATE INDEX', 'CREATE UNIQUE INDEX') WHERE name = ?", INDEX
+    )
+
+
+@pytest.mark.requirement("S3-14")
+def test_a_key_that_a_table_has_twice_is_told_and_the_index_stays_as_it_is(home: Home) -> None:
+    stale_index(home)
+    unique(home)
+    rows = rows_of(home)
+    mended = examined("--fix", "--yes")["mended"]
+    assert [(each["check"], each["done"]) for each in mended] == [("database", False)]
+    assert "UNIQUE constraint failed" in mended[0]["message"]
+    assert "outlast db restore PATH" in mended[0]["next"]
+    assert rows_of(home) == rows
+
+
+def test_what_no_index_can_mend_is_not_offered(home: Home) -> None:
+    with hands_on(home) as hands:
+        hands.run()
+        hands.run()
+    unique(home)
+    found = json.loads(run("doctor", "--json").stdout)["checks"]
+    (told,) = [each for each in found if each["check"] == "database"]
+    assert f"non-unique entry in index {INDEX}" in told["message"]
+    assert (told["level"], told["fix"]) == ("problem", None)
 
 
 @pytest.mark.requirement("S3-14")

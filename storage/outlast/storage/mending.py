@@ -14,10 +14,12 @@ from outlast.kernel.home import Home
 from outlast.storage.maintenance import structure
 
 OF_AN_INDEX = re.compile(
-    r"(row|rowid|wrong # of entries|non-unique entry)\b.* index \S+$"  # which one
+    r"(row|rowid|wrong # of entries)\b.* index \S+$"  # which one
     r"|\*\*\* in database |Tree \d+ "  # a page
 )
 """Sentences of SQLite's check that are about an index, or about a page that may belong to one."""
+TWICE = re.compile(r"non-unique entry in index \S+$")
+"""Beside one of the others it may come of an entry too many; alone it says that the table itself has a key twice."""
 CHECKPOINT_MS = 2000
 """That readers of an old state get to finish."""
 
@@ -30,7 +32,8 @@ class Emptied(NamedTuple):
 
 def may_be_of_an_index(problems: Sequence[str]) -> bool:
     """Whether rebuilding all indexes may mend all that SQLite's check has found."""
-    return bool(problems) and all(OF_AN_INDEX.match(problem) for problem in problems)
+    others = [problem for problem in problems if not TWICE.match(problem)]
+    return bool(others) and all(OF_AN_INDEX.match(problem) for problem in others)
 
 
 def rebuild_indexes(home: Home) -> Path:
@@ -46,13 +49,20 @@ def rebuild_indexes(home: Home) -> Path:
 
 
 def rebuilt(connection: sqlite3.Connection) -> None:
-    connection.execute("REINDEX")
+    try:
+        connection.execute("REINDEX")
+    except sqlite3.IntegrityError as error:  # a table has a key twice that an index allows once
+        raise unmended(str(error)) from error
     faults.reach("mending.reindexed")
     if found := structure(connection, most=1):
-        raise StoreDamaged(
-            f"Rebuilding the indexes does not mend the database: {found[0]}.",
-            next="outlast db restore PATH; backups are in `backups` in the home",
-        )
+        raise unmended(found[0])
+
+
+def unmended(why: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"Rebuilding the indexes does not mend the database: {why}.",
+        next="outlast db restore PATH; backups are in `backups` in the home",
+    )
 
 
 def empty_wal(home: Home) -> Emptied:
