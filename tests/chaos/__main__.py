@@ -1,4 +1,4 @@
-"""Kill loops by hand: `cd tests && python -m chaos --runs 50 --seed 1 [--only supervisor]`."""
+"""Kills, fault points and adversities by hand: `cd tests && python -m chaos --runs 50 --seed 1 [--only supervisor]`."""
 
 import argparse
 import shutil
@@ -8,6 +8,7 @@ import time
 
 from chaos import adversity, killing, pointing
 from chaos.arena import Arena
+from leftovers import end_leftovers
 from outlast.kernel.home import Home
 
 SCENARIOS = killing.SCENARIOS | pointing.SCENARIOS | adversity.SCENARIOS
@@ -27,8 +28,14 @@ def main() -> int:
         home.create()
         begun = time.monotonic()
         arena = Arena(home.root, given.seed)
-        scenario(arena, given.runs)
-        toll = arena.finish()
+        try:
+            scenario(arena, given.runs)
+            arena.finish()
+        except Exception as error:  # noqa: BLE001 (told with what was found so far; the other scenarios go on)
+            arena.wrong(f"{type(error).__name__}: {error}")
+        finally:
+            toll = arena.toll
+            end_leftovers(home.root)
         failed += len(toll.wrong)
         print(f"{name}: seed {given.seed}, {toll}, {time.monotonic() - begun:.0f} s", flush=True)
         for text in toll.wrong:

@@ -202,12 +202,10 @@ def restore_backups(arena: Arena, runs: int) -> None:
     restored = command(arena.home, "db", "restore", backup, "--json")
     said = json.loads(restored.stdout)
     for work in later:
-        if work.number in said["missing"]:
-            arena.works.remove(work)
-        elif work.number not in said["reinserted"]:
+        if work.number not in said["reinserted"]:
             arena.wrong(f"{work.key} (#{work.number}) is in neither list: {said} (I1)")
-    if len(said["missing"]) == len(later):
-        arena.wrong("nothing was put back from run directories")
+    if said["missing"]:
+        arena.wrong(f"not put back from run directories: {said['missing']}")
 
 
 def crowd(arena: Arena, runs: int) -> None:
@@ -220,8 +218,11 @@ def crowd(arena: Arena, runs: int) -> None:
         server = arena.server()
         try:
             for work in works:
+                if mood < 0.3:
+                    work.hold()
                 arena.start(server, work)
                 if mood < 0.3:
+                    work.note_printed()
                     server.call("cancel_execution", handle_id=work.handle)
                     work.ends_by = "cancel"
                 for tool, arguments in (

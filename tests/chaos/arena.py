@@ -162,9 +162,11 @@ class Arena:
         server = server or self.server()
         for work in self.works:
             work.let_end()
+        self.await_ends()
+        for work in self.works:
             # Whoever was not told asks again: it must find the one execution, or now make it.
             self.start(server, work)
-        self._await_ends()
+        self.await_ends()
         if own:
             server.leave()
         for _ in range(2):  # a supervisor that has just settled still exits while the first one seals
@@ -176,8 +178,10 @@ class Arena:
         self.toll.lines = sum(work.lines for work in self.works)
         return self.toll
 
-    def _await_ends(self) -> None:
-        """Watch from outside until everything is over. An execution without a process must be so within ten seconds."""
+    def await_ends(self) -> None:
+        """Watch from outside until everything is over, with a server up that nobody asks. An execution without a
+        process must be over within ten seconds, one that waits for a slot apart."""
+        self.until(lambda: inspection.made(self.home), "the server makes its database")
         deadline = time.monotonic() + PATIENCE
         gone: dict[str, float] = {}
         with closing(inspection.connect(self.home)) as connection:
@@ -185,7 +189,7 @@ class Arena:
                 carried = set(commands(self.home).values())
                 now = time.monotonic()
                 for execution_id, status in live.items():
-                    if execution_id in carried or status == "pending":
+                    if execution_id in carried or status == "queued":
                         gone.pop(execution_id, None)
                     elif now - gone.setdefault(execution_id, now) > STUCK_AFTER:
                         self.wrong(f"{execution_id} stays {status} without a process (I8)")

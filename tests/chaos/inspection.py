@@ -20,7 +20,13 @@ else:
     from backports import zstd
 
 TERMINAL = {"completed", "failed", "cancelled", "timeout", "lost"}
-EXPECTED = {"child": {"failed"}, "wrapper": {"lost"}, "power": {"lost"}, "cancel": {"cancelled", "completed", "failed"}}
+EXPECTED = {
+    "child": {"failed"},
+    "wrapper": {"lost"},
+    "power": {"lost"},
+    "cancel": {"cancelled"},
+    "perhaps": {"cancelled", "completed", "failed"},
+}
 """The statuses that are true, by what ended the work; of what ends by itself, its exit code says which."""
 SIGKILLED = 137
 
@@ -57,6 +63,17 @@ def inspect(home: str, works: list[Work]) -> list[str]:
             row = snapshot.executions[work.handle]
             problems = [*of_status(row, work), *of_events(row, snapshot), *of_log(row, work, snapshot)]
             wrong += [f"#{row['number']} ({work.key}): {problem}" for problem in problems]
+    asked = {work.key for work in works}
+    wrong += [
+        f"#{row['number']} was asked for by nobody"
+        for row in snapshot.executions.values()
+        if row["idempotency_key"] not in asked
+    ]
+    wrong += [
+        f"runs/{name} has a number and no row (I1)"
+        for name in os.listdir(f"{home}/runs")
+        if name not in snapshot.executions and os.path.exists(f"{home}/runs/{name}/number")
+    ]
     wrong += of_processes(home, snapshot)
     sealed = {name for name, row in snapshot.executions.items() if row["log_lines"] is not None}
     wrong += [f"runs/{name} is left, its log is sealed" for name in sealed.intersection(os.listdir(f"{home}/runs"))]
@@ -69,7 +86,7 @@ def of_status(row: dict[str, Any], work: Work) -> Iterator[str]:
         yield f"is {status} (I8)"
         return
     starts = len(work.pids())
-    if starts != 1 and not (starts == 0 and work.ends_by == "cancel"):
+    if starts != 1 and not (starts == 0 and work.ends_by in ("cancel", "perhaps")):
         yield f"was started {starts} times"
     if work.ends_by == "itself":
         if (status, code) != ("completed" if work.code == 0 else "failed", work.code):
@@ -136,18 +153,29 @@ def of_processes(home: str, snapshot: Snapshot) -> Iterator[str]:
 
 
 def live(connection: sqlite3.Connection) -> dict[str, str]:
-    """The status of each execution that is not over, by its id."""
-    found = connection.execute("SELECT id, status FROM executions WHERE ended_at IS NULL")
+    """The status of each execution that is not over, by its id; `queued` where it waits for a slot."""
+    found = connection.execute(
+        "SELECT id, CASE WHEN status = 'pending' AND claimed_at IS NULL THEN 'queued' ELSE status END"
+        " FROM executions WHERE ended_at IS NULL"
+    )
     return {str(uuid.UUID(bytes=raw)): status for raw, status in found}
+
+
+def made(home: str) -> bool:
+    """Whether there is a database by now."""
+    try:
+        with closing(connect(home)) as connection:
+            return connection.execute("SELECT count(*) FROM executions").fetchone() is not None
+    except sqlite3.OperationalError:
+        return False
 
 
 def find(home: str, key: str) -> str | None:
     """The id of the execution with an idempotency key."""
-    try:
-        with closing(connect(home)) as connection:
-            found = connection.execute("SELECT id FROM executions WHERE idempotency_key = ?", (key,)).fetchone()
-    except sqlite3.OperationalError:
-        return None  # no database yet
+    if not made(home):
+        return None
+    with closing(connect(home)) as connection:
+        found = connection.execute("SELECT id FROM executions WHERE idempotency_key = ?", (key,)).fetchone()
     return None if found is None else str(uuid.UUID(bytes=found[0]))
 
 

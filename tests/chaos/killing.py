@@ -49,7 +49,7 @@ def rest(arena: Arena, works: list[Work]) -> None:
     with arena.server() as server:
         for work in works:
             arena.start(server, work)
-            server.call("get_status", handle_id=work.handle, wait_seconds=45)
+        arena.await_ends()
 
 
 def kill_servers(arena: Arena, runs: int) -> None:
@@ -96,9 +96,11 @@ def kill_in_start_window(arena: Arena, runs: int) -> None:
                 target=kill_the_next, args=(arena, {one.pid for one in supervisors(arena.home)}, delay, over)
             )
             killer.start()
-            arena.start(server, work)
-            over.set()
-            killer.join()
+            try:
+                arena.start(server, work)
+            finally:
+                over.set()
+                killer.join()
 
 
 def kill_the_next(arena: Arena, known: set[int], delay: float, over: Event) -> None:

@@ -67,8 +67,9 @@ def believe(clock: dict[str, Any]) -> None:
     """Have every clock of this process be wrong in the way that is asked for."""
     ahead: int = clock.get("now", 0)
     if ahead:
-        now = Clock.now
-        Clock.now = lambda self: now(self) + ahead
+        nanoseconds, seconds = time.time_ns, time.time
+        time.time_ns = lambda: nanoseconds() + ahead * 1000
+        time.time = lambda: seconds() + ahead / 1e6
     boot_id: str | None = clock.get("boot_id")
     if boot_id is not None:
         Clock.boot_id = lambda self: boot_id

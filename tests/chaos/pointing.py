@@ -77,8 +77,7 @@ def live(arena: Arena, work: Work, *, cancelled: bool) -> None:
         with arena.server() as server:
             ask(arena, work, lambda: arena.start(server, work))
             if cancelled and work.handle is not None:
-                work.ends_by = "cancel"
-                ask(arena, work, lambda: server.call("cancel_execution", handle_id=work.handle))
+                cancel(arena, server, work)
             work.let_end()
             if work.handle is not None:
                 ask(arena, work, lambda: server.call("get_status", handle_id=work.handle, wait_seconds=20))
@@ -88,15 +87,25 @@ def live(arena: Arena, work: Work, *, cancelled: bool) -> None:
     command(arena.home, "seal")
 
 
-def ask(arena: Arena, work: Work, call: Callable[[], object]) -> None:
-    """An error must have started nothing, or name what it started (I4)."""
+def cancel(arena: Arena, server: Server, work: Work) -> None:
+    """Cancel a running work, while anybody may die."""
+    work.note_printed()
+    work.ends_by = "perhaps"
+    answer = ask(arena, work, lambda: server.call("cancel_execution", handle_id=work.handle))
+    if answer is not None:
+        work.ends_by = "cancel"
+
+
+def ask(arena: Arena, work: Work, call: Callable[[], object]) -> object:
+    """The answer; None where it is an error, which must have started nothing, or name what it started (I4)."""
     try:
-        call()
+        return call()
     except Refused as refused:
         handle = refused.answer.get("handle_id")
         if handle is None and work.handle is None and inspection.find(arena.home, work.key) is not None:
             arena.wrong(f"{work.key} exists, and the answer is an error without a handle: {refused.answer} (I4)")
         work.handle = work.handle or handle
+        return None
 
 
 def hold_at_points(arena: Arena, runs: int) -> None:
@@ -104,7 +113,8 @@ def hold_at_points(arena: Arena, runs: int) -> None:
     or takes it over (I9), and reading it answers at once."""
     home = Home(arena.home)
     with arena.server() as other, ThreadPoolExecutor(1) as pool:
-        for point in itertools.islice(itertools.cycle(HELD), runs):
+        points = arena.chance.sample(HELD, len(HELD))
+        for point in itertools.islice(itertools.cycle(points), runs):
             work = arena.work(longest=200)
             arm(home, {point: WAIT})
             with arena.server() as server:
@@ -125,8 +135,7 @@ def go_through(arena: Arena, server: Server, work: Work, point: str) -> None:
         work.hold()
     arena.start(server, work)
     if point == "supervisor.stopping":
-        work.ends_by = "cancel"
-        server.call("cancel_execution", handle_id=work.handle)
+        cancel(arena, server, work)
         work.let_end()
 
 

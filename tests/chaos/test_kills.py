@@ -1,4 +1,4 @@
-"""Small kill loops for every run of the tests; OUTLAST_KILLS makes them large, `python -m chaos` runs them by hand."""
+"""Small kill loops for every run of the tests; OUTLAST_KILLS makes them larger, hundreds are for `python -m chaos`."""
 
 import os
 

@@ -32,7 +32,8 @@ class Work:
     """The execution's id, once a server has said it."""
     number: int | None = None
     ends_by: str = "itself"
-    """`itself`; `child`: its command is killed, `wrapper`: all of it is; `power`: so is the machine; `cancel`."""
+    """`itself`; `child`: its command is killed, `wrapper`: all of it is; `power`: so is the machine; `cancel`;
+    `perhaps`: somebody asked for its cancel and was not answered."""
     least: int = 0
     """Lines that it had printed when it was ended: each of them must be readable."""
 

@@ -5,6 +5,8 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from outlast.kernel.home import Home
@@ -127,8 +129,9 @@ async def test_what_is_left_after_a_normal_exit_is_listed_and_lives_on(runtime: 
 async def test_once_an_end_is_visible_all_lines_are(runtime: Runtime, run: Run, text_of: Text) -> None:
     for lines in (1, 700, 40):
         started = await run("sh", "-c", f"i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo $i; done")
-        while (execution := await runtime.get(started.execution.number)).settled is None:
-            pass  # the first moment in which it is over is the subject; `get` itself waits for the store
+        with anyio.fail_after(BOUND):
+            while (execution := await runtime.get(started.execution.number)).settled is None:
+                await anyio.lowlevel.checkpoint()  # the first moment in which it is over is the subject
         assert await text_of(execution) == [str(n) for n in range(1, lines + 1)]
 
 
