@@ -10,8 +10,6 @@ from outlast.kernel.home import Home
     ("circumstance", "way"),
     [
         ("idle", "SIGHUP"),
-        ("stuck loop", "SIGTERM"),
-        ("stuck loop", "end of input"),
         ("stuck loop", "parent gone"),
         ("long query", "SIGINT"),
         ("long query", "end of input"),

@@ -3,9 +3,8 @@
 import os
 import random
 
-import pytest
-
 from abuse.frames import send_mutations, send_odd_lines, works
+from abuse.taking_back import requests
 from abuse.wire import HANDSHAKE, Wire, frame
 from outlast.kernel.home import Home
 
@@ -24,20 +23,18 @@ def test_no_accident_on_the_way_ends_the_connection(home: Home) -> None:
         assert wire.leave() == 0
 
 
-@pytest.mark.parametrize("opening", ["never", "twice", "accidents first"])
-def test_a_client_may_shake_hands_as_it_likes(home: Home, opening: str) -> None:
+def test_a_client_may_shake_hands_as_it_likes(home: Home) -> None:
+    """Late, after accidents, and twice."""
     with Wire(home.root) as wire:
-        if opening == "never":
-            assert wire.ask("ping")["result"] == {}
-            wire.send(frame("tools/list", id="early"))
-            assert wire.answer("early")
-        elif opening == "twice":
-            wire.shake_hands()
-            assert wire.ask("initialize", HANDSHAKE)
-            works(wire)
-        else:
-            wire.send(
-                b'\0\n[]\n{"jsonrpc":"2.0","id":1,"result":{}}\n' + frame("notifications/cancelled", {"requestId": 1})
-            )
-            works(wire.shake_hands())
+        assert wire.ask("ping")["result"] == {}
+        wire.send(frame("tools/list", id="early"))
+        assert wire.answer("early")
+        wire.send(b'\0\n[]\n{"jsonrpc":"2.0","id":1,"result":{}}\n')
+        for id, (tool, arguments) in enumerate(requests(1, "early").items()):
+            wire.send(wire.tool_call(tool, arguments, id) + frame("notifications/cancelled", {"requestId": id}))
+        wire.send(frame("initialize", HANDSHAKE, id="taken back"))
+        wire.send(frame("notifications/cancelled", {"requestId": "taken back"}))
+        works(wire.shake_hands())
+        assert wire.ask("initialize", HANDSHAKE)
+        works(wire)
         assert wire.leave() == 0

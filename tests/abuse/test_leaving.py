@@ -7,7 +7,7 @@ import pytest
 from abuse.leaving import kill_clients
 from outlast.kernel.home import Home
 
-KILLS = int(os.environ.get("OUTLAST_CLIENT_KILLS", "3"))
+KILLS = int(os.environ.get("OUTLAST_CLIENT_KILLS", "2"))
 
 
 @pytest.mark.requirement("X1")
