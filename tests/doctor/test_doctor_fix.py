@@ -149,6 +149,25 @@ def test_processes_of_a_cancelled_execution_are_stopped_and_nobody_elses(home: H
             each.wait()
 
 
+def test_what_lives_after_an_end_that_a_restore_forgot_is_told_and_lives_on(home: Home, tmp_path: Path) -> None:
+    with hands_on(home) as hands:
+        begun = hands.create()
+        hands.begin(begun.number)
+    for verb in ("backup", "restore"):
+        assert run("db", verb, tmp_path / "copy.db").exit_code == 0
+    assert status_of(begun.number) == ("lost", None)
+    daemon = sleeper(OUTLAST_EXECUTION_ID=begun.id)
+    try:
+        view = json.loads(run("doctor", "--fix", "--yes", "--json").stdout)
+        (told,) = [each for each in view["checks"] if each["check"] == "processes"]
+        assert told["message"].endswith(f": {daemon.pid} of #1 (sleep {SECONDS})")
+        assert (told["level"], told["fix"], view["mended"]) == ("ok", None, [])
+        assert daemon.poll() is None
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
 def test_nothing_is_done_that_nobody_agreed_to(home: Home) -> None:
     old = Path(home.library, "0123456789abcdef")
     assert run("history").exit_code == 0

@@ -230,7 +230,7 @@ def ended(connection: sqlite3.Connection, execution_ids: Iterable[str]) -> dict[
     for each in execution_ids:
         row = connection.execute(SQL["ended"], (parse_id(each),)).fetchone()
         if row is not None and row[1] in KNOWN:
-            found[each] = Ended(row[0], ExecutionStatus(row[1]))
+            found[each] = Ended(row[0], ExecutionStatus(row[1]), row[2])
     return found
 
 

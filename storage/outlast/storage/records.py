@@ -208,3 +208,4 @@ class Ended(NamedTuple):
 
     number: int
     status: ExecutionStatus
+    reason: str | None

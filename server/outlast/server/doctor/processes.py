@@ -13,6 +13,7 @@ from outlast.kernel.process import ProcessId, await_end
 from outlast.kernel.status import ExecutionStatus
 from outlast.server.cli.wording import counted
 from outlast.server.doctor.findings import Finding, Mending, mendable, ok, warning
+from outlast.storage import maintenance
 from outlast.storage.records import Ended
 from outlast.tools.readable import visible
 
@@ -23,6 +24,8 @@ else:
 
 STOPPED = (ExecutionStatus.CANCELLED, ExecutionStatus.TIMEOUT, ExecutionStatus.LOST)
 """Ends after which nothing of an execution may be alive. After others, what a command left behind lives on."""
+UNSEEN = maintenance.LOST
+"""Why an execution is lost whose end a restore forgot: it may have been one after which something lives on."""
 GRACE = 2.0
 """Seconds between asking a process to end and killing it; also what the killed ones have for being gone."""
 
@@ -67,14 +70,15 @@ def orphans(marked: Sequence[Marked], ended: Mapping[str, Ended]) -> Iterator[Fi
     if left:
         yield ok(
             "processes",
-            f"{counted(len(left), 'process', 'processes')} that commands left behind when they ended: "
-            f"{named(left, ended)}",
+            f"{counted(len(left), 'process', 'processes')} left behind by commands that ended, or whose end a restore "
+            f"forgot: {named(left, ended)}",
         )
 
 
 def forbidden(marked: Sequence[Marked], ended: Mapping[str, Ended]) -> list[Marked]:
     """Those of which nothing may be alive any more."""
-    return [each for each in marked if each.marker in ended and ended[each.marker].status in STOPPED]
+    over = {marker for marker, end in ended.items() if end.status in STOPPED and end.reason != UNSEEN}
+    return [each for each in marked if each.marker in over]
 
 
 def named(marked: Sequence[Marked], ended: Mapping[str, Ended]) -> str:

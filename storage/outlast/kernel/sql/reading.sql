@@ -73,7 +73,7 @@ ORDER BY number
 SELECT 1 FROM executions WHERE id = ? AND log_lines IS NOT NULL
 
 -- name: ended
-SELECT number, status FROM executions WHERE id = ? AND ended_at IS NOT NULL AND mode = 'local-run'
+SELECT number, status, reason FROM executions WHERE id = ? AND ended_at IS NOT NULL AND mode = 'local-run'
 
 -- name: live_plans
 SELECT p.plan FROM payloads p JOIN executions e ON e.number = p.execution WHERE e.ended_at IS NULL AND e.mode = 'local-run'
