@@ -1,11 +1,14 @@
 """A child that touches the files of its run: its true exit code, or `lost` with a reason; never a false `completed`."""
 
+import anyio
 import pytest
 
+from chaos.processes import kill
 from hostile.nursery import Nursery
 from waiting import until
 
 HERE = 'here="${OUTLAST_EVENTS%/*}"; run="${here%/steps/*}"'
+PLANTED = """echo '{"status": "completed", "reason": "exit code 0", "exit_code": 0}' > "$run/outcome.json\""""
 DEEDS = (
     'echo 0 > "$here/exitcode"',
     'rm -f "$here/exitcode"',
@@ -31,6 +34,10 @@ DEEDS = (
     'rm -f "$run/outcome.json"; mkfifo "$run/outcome.json"',
     'rm -f "$run/plan.json"; mkfifo "$run/plan.json"',
     'rm -f "$run/supervisor.log"; mkfifo "$run/supervisor.log"',
+    PLANTED,
+    f'{PLANTED}; echo 0 > "$here/exitcode"; rm -f "$here/started"',
+    f'{PLANTED}; echo 0 > "$here/exitcode"; echo sealed > "$here/started"',
+    'echo 0 > "$here/exitcode"; rm -f "$here/started"',
     'n=3; while [ $n -le 9 ]; do eval "echo 0 >&$n" 2> /dev/null; eval "exec $n>&-"; n=$((n+1)); done',
 )
 """What somebody does by mistake, or worse, with what a child knows of its run directory."""
@@ -94,3 +101,24 @@ async def test_a_false_exit_code_is_none_where_the_wrapper_was_killed(nursery: N
     settled = await nursery.end(await nursery.start(f'{HERE}; echo 0 > "$here/exitcode"; kill -KILL $PPID; exit 7'))
     assert (settled.status, settled.exit_code) == ("lost", None)
     assert settled.reason.startswith("interrupted: its wrapper was killed before it could record an exit code")
+
+
+@pytest.mark.requirement("S3-6")
+@pytest.mark.parametrize(
+    ("deed", "status", "code", "reason"),
+    [
+        (PLANTED, "failed", 7, "exit code 7"),
+        (f'{PLANTED}; rm "$here/exitcode"', "lost", None, "its exit code is gone: only a file says that it completed"),
+    ],
+    ids=["with its exit code", "without"],
+)
+async def test_a_false_verdict_is_none_where_everything_ended_before_somebody_looked(
+    nursery: Nursery, deed: str, status: str, code: int | None, reason: str
+) -> None:
+    number = await nursery.start(f"{HERE}; echo $PPID >> pids; until [ -e go ]; do sleep 0.02; done; {deed}; exit 7")
+    await nursery.pids(1)
+    assert await anyio.to_thread.run_sync(kill, nursery.supervisor(number))
+    nursery.file("go").touch()
+    await until(lambda: nursery.alive() == [])
+    settled = await nursery.end(number)
+    assert (settled.status, settled.exit_code, settled.reason) == (status, code, reason)

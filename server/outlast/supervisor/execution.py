@@ -120,8 +120,8 @@ class Execution:
         verdict = read_outcome(self._run)
         by = self._seen.cancel_requested_by
         ended_by_itself = self._attempt.exit_code() is not None and not self._seen.stopping
-        if verdict is not None:
-            self._settle_again(verdict)
+        if verdict is not None and self._can_be_given(verdict):
+            self._settle_again(outcomes.borne_out(verdict, self._attempt.exit_code()))
         elif by is not None and not ended_by_itself:
             self._cancel(by)
         elif self._seen.stopping:
@@ -137,6 +137,17 @@ class Execution:
         attempted = self._seen.attempted_boot
         return attempted not in (None, self._clock.boot_id()) and self._attempt.seal_start()
 
+    def _can_be_given(self, verdict: Outcome) -> bool:
+        """Whether a supervisor can have given this verdict, and no child: none but `lost`, before which everything is
+        ended, is given while the wrapper lives."""
+        if verdict.status is ExecutionStatus.LOST:
+            return True
+        boot_id = self._clock.boot_id()
+        started = self._attempt.started()
+        if started is not None and started.process is not None and started.process.alive(boot_id):
+            return False
+        return self._attempt.evidence.wrapper(self._plan.id, boot_id) is None
+
     def _settle_again(self, verdict: Outcome) -> None:
         """An earlier supervisor had seen the end and could not say so any more."""
         settle = self._lose if verdict.status is ExecutionStatus.LOST else self._settle
@@ -151,12 +162,12 @@ class Execution:
         """Start the attempt, or follow it, or see how it ended: whatever its files call for."""
         started = self._attempt.started()
         code = self._attempt.exit_code()
-        if code is not None and (started is None or started.process is None):
+        if (started is None or started.process is None) and (wrapper := self._living_wrapper()) is not None:
+            self._follow(wrapper)  # what it has not written itself is no exit code
+        elif code is not None and (started is None or started.process is None):
             # It ran, whatever somebody has made of the file that says who.
             self._follow_spools()
             self._settle(outcomes.of_exit(code))
-        elif (started is None or started.process is None) and (wrapper := self._living_wrapper()) is not None:
-            self._follow(wrapper)
         elif started is None and self._seen.child_recorded and not os.path.exists(self._attempt.directory.exitcode):
             # Its files were there before that process was: they were removed, and it may have done its work.
             self._lose(Outcome(ExecutionStatus.LOST, "the files of its attempt are gone"))

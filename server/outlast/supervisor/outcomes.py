@@ -44,6 +44,16 @@ def of_exit(code: int) -> Outcome:
     return Outcome(ExecutionStatus.FAILED, reason, code, number, False)
 
 
+def borne_out(verdict: Outcome, code: int | None) -> Outcome:
+    """A verdict as it counts for the next supervisor: `completed` needs the exit code, for the verdict lies where a
+    child can write, too. `code`: as the wrapper recorded it."""
+    if verdict.status is not ExecutionStatus.COMPLETED or code == 0:
+        return verdict
+    if code is None:
+        return Outcome(ExecutionStatus.LOST, "its exit code is gone: only a file says that it completed")
+    return of_exit(code)
+
+
 def of_stop(status: ExecutionStatus, reason: str, code: int | None, *, killed: bool) -> Outcome:
     """The outcome of an attempt that was ended on purpose: the purpose is the first cause, whatever the exit code."""
     if code is not None:
