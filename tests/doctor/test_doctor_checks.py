@@ -2,9 +2,12 @@
 
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -16,8 +19,10 @@ from outlast.server.doctor import home as homes
 from outlast.server.doctor.configured import client_findings
 from outlast.server.doctor.findings import Finding, Level, size_words
 from outlast.server.doctor.workflows import workflow_findings
+from outlast.storage import examining
 from outlast.storage.examining import Examined
 
+SECONDS = 10
 OK, WARNING, PROBLEM = Level.OK, Level.WARNING, Level.PROBLEM
 
 
@@ -117,6 +122,30 @@ def test_the_state_of_a_database_is_told() -> None:
     assert database.executions(SOUND).level is OK
     finding = database.executions(SOUND._replace(unsupervised=(4, 7)))
     assert (finding.level, finding.message[:6]) == (WARNING, "#4, #7")
+
+
+class Interruptible(sqlite3.Connection):
+    """A connection that makes a table which cannot be checked before somebody interrupts."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place, isolation_level=None)
+        self.interrupted = Event()
+        self.create_function("slow", 0, lambda: self.interrupted.wait(SECONDS))
+        self.execute("PRAGMA trusted_schema = ON")
+        self.execute("PRAGMA ignore_check_constraints = ON")
+        self.execute("CREATE TABLE large(one CHECK (slow()))")
+        self.execute("INSERT INTO large VALUES (1)")
+        self.execute("PRAGMA ignore_check_constraints = OFF")
+
+    def interrupt(self) -> None:
+        super().interrupt()
+        self.interrupted.set()
+
+
+def test_a_database_is_checked_for_a_bounded_time_also_where_one_step_of_it_is_long(tmp_path: Path) -> None:
+    with closing(Interruptible(tmp_path / "large.db")) as connection:
+        assert examining.checked(connection, 0.01) == ((), False)
+        assert examining.checked(connection, SECONDS) == ((), True), "nothing is interrupted later on"
 
 
 def test_backups_are_told(home: Home) -> None:
