@@ -4,7 +4,7 @@ import os
 
 from outlast.kernel.clock import Clock
 from outlast.kernel.marks import CLOSE, EMPTIED, MARK, Mark, MarkWriter, Spool
-from outlast.supervisor.files import disarranged, put_back
+from outlast.supervisor.files import NO_ROOM, disarranged, put_back
 from outlast.supervisor.growing import GrowingSpool
 from outlast.supervisor.libc import new_inotify
 from outlast.supervisor.log import log
@@ -57,9 +57,10 @@ class Arrivals:
             self._tick.cancel()
         while self._spools:
             growing = self._spools[-1]
-            self._note(growing, CLOSE)
+            if not self._marks.closed(growing.spool):
+                self._note(growing, CLOSE)
             if growing.fd is not None:
-                with disarranged():
+                with disarranged(*NO_ROOM):  # then it is a gap: to wait for room could take for ever
                     put_back(growing.path, growing.fd, LARGEST_COPY)
             growing.close()
             self._spools.pop()

@@ -12,6 +12,7 @@ from outlast.supervisor.log import log
 CHUNK = 1 << 20
 DISARRANGED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.EACCES)
 """What a file says whose directory was removed, or that has become something else: trying again does not help."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def open_regular(path: str, *, links: bool = True) -> int | None:
@@ -62,24 +63,30 @@ def put_back(path: str, fd: int, most: int) -> None:
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     make_way(path)
     aside = f"{path}.{os.getpid()}.tmp"
-    copy = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        offset = 0
-        while data := os.pread(fd, CHUNK, offset):
-            offset += os.write(copy, data)
-        os.fsync(copy)
-    finally:
-        os.close(copy)
-    os.rename(aside, path)
+        copy = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            offset = 0
+            while data := os.pread(fd, CHUNK, offset):
+                offset += os.write(copy, data)
+            os.fsync(copy)
+        finally:
+            os.close(copy)
+        os.rename(aside, path)
+    except OSError:
+        with contextlib.suppress(OSError):  # a part of a copy takes room and is of no use
+            os.unlink(aside)
+        raise
     sync_directory(os.path.dirname(path))
 
 
 @contextlib.contextmanager
-def disarranged() -> Generator[None]:
-    """Do without what a child has made impossible in its run directory; only the log tells of it."""
+def disarranged(*also: int) -> Generator[None]:
+    """Do without what a child has made impossible in its run directory; only the log tells of it. `also`: further
+    errnos that are no reason to try again."""
     try:
         yield
     except OSError as error:
-        if error.errno not in DISARRANGED:
+        if error.errno not in (*DISARRANGED, *also):
             raise
         log(f"the run directory was changed by others: {error}")
