@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,11 @@ from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
 from outlast.kernel.ids import new_id
 from outlast.kernel.locks import run_lock_held, run_lock_holder
+from outlast.kernel.status import ExecutionStatus
+from outlast.kernel.supervision import Outcome
+from outlast.server.cli.commands import doctor
+from outlast.server.cli.session import Session
+from outlast.server.doctor.findings import Finding
 from outlast.server.doctor.processes import marked_processes
 from stored import hands_on
 
@@ -145,6 +150,33 @@ def test_processes_of_a_cancelled_execution_are_stopped_and_nobody_elses(home: H
         assert [each.poll() for each in of_others] == [None, None]
     finally:
         for each in (forbidden, *of_others):
+            each.kill()
+            each.wait()
+
+
+def test_no_process_is_stopped_that_was_not_announced(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hands_on(home) as hands:
+        begun = hands.create()
+        hands.begin(begun.number)
+        hands.settle(begun.number, Outcome(ExecutionStatus.TIMEOUT, "took too long"))
+    assert run("seal").exit_code == 0
+    started = [sleeper(OUTLAST_EXECUTION_ID=begun.id)]
+    announce = doctor.plan
+
+    def another_is_started(session: Session, found: Sequence[Finding]) -> bool:
+        announced = announce(session, found)
+        started.append(sleeper(OUTLAST_EXECUTION_ID=begun.id))
+        return announced
+
+    monkeypatch.setattr(doctor, "plan", another_is_started)
+    try:
+        left = examined("--fix", "--yes")
+        assert [(each["check"], each["message"]) for each in left["mended"]] == [("processes", "1 process stopped")]
+        assert started[0].wait(SECONDS) == -signal.SIGTERM
+        assert started[1].poll() is None
+        assert f": {started[1].pid} of #1 (sleep {SECONDS})" in left["processes"]["message"]
+    finally:
+        for each in started:
             each.kill()
             each.wait()
 

@@ -1,8 +1,10 @@
 """What a check found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
+
+from outlast.kernel.process import ProcessId
 
 
 class Level(StrEnum):
@@ -29,6 +31,8 @@ class Fix(NamedTuple):
     mending: Mending
     words: str
     """What would be done, to what: `stop 2 processes: 4711, 4712`."""
+    processes: frozenset[ProcessId] = frozenset()
+    """Those that would be stopped; no others are."""
 
 
 class Finding(NamedTuple):
@@ -55,9 +59,9 @@ def problem(check: str, message: str, next: str) -> Finding:
     return Finding(check, Level.PROBLEM, message, next)
 
 
-def mendable(finding: Finding, mending: Mending, words: str) -> Finding:
+def mendable(finding: Finding, mending: Mending, words: str, processes: Iterable[ProcessId] = ()) -> Finding:
     """The same finding with what `--fix` does about it."""
-    return finding._replace(fix=Fix(mending, words))
+    return finding._replace(fix=Fix(mending, words, frozenset(processes)))
 
 
 def numbers_words(numbers: Sequence[int], most: int = 10) -> str:

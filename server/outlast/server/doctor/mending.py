@@ -1,11 +1,13 @@
 """What `outlast doctor --fix` does about what was found. All of it may be killed at any moment and done again."""
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from outlast.kernel.claims import next_in_queue
 from outlast.kernel.database import Database
 from outlast.kernel.errors import OutlastError
 from outlast.kernel.home import Home
+from outlast.kernel.process import ProcessId
 from outlast.server.cli.session import Session
 from outlast.server.cli.wording import counted, now
 from outlast.server.doctor.database import LARGE_WAL
@@ -35,7 +37,11 @@ class Mended(NamedTuple):
 
 
 def mend(fix: Fix, session: Session) -> Mended:
-    """Do what a finding's fix says, to what is there at this moment. What fails is told in the result."""
+    """Do what a finding's fix says. What fails is told in the result.
+
+    It is done to what is there at this moment, as any command or server would do it; but only those processes are
+    stopped that the fix names.
+    """
     home = session.settings.home
     try:
         match fix.mending:
@@ -52,7 +58,7 @@ def mend(fix: Fix, session: Session) -> Mended:
             case Mending.LIBRARIES:
                 work = libraries
             case Mending.PROCESSES:
-                work = processes
+                work = partial(processes, announced=fix.processes)
         with session.observer() as observer:
             return observer.call(work, observer.it)
     except OutlastError as error:
@@ -146,13 +152,13 @@ async def libraries(observer: "Observer") -> Mended:
     return Mended(True, f"{counted(len(removed), 'copy', 'copies')} of code removed")
 
 
-async def processes(observer: "Observer") -> Mended:
+async def processes(observer: "Observer", announced: frozenset[ProcessId]) -> Mended:
     import anyio
 
     marked = await anyio.to_thread.run_sync(marked_processes)
     home = observer.options.home
     over = await observer.store.read(lambda c: ended(c, home, {each.marker for each in marked}))
-    found = forbidden(marked, over)
+    found = [each for each in forbidden(marked, over) if each.process in announced]
     alive = await anyio.to_thread.run_sync(stop, found)
     if alive:
         pids = ", ".join(str(each.process.pid) for each in alive)

@@ -66,7 +66,8 @@ def orphans(marked: Sequence[Marked], ended: Mapping[str, Ended]) -> Iterator[Fi
             f"{count} of executions that were stopped or lost are still alive: {named(alive, ended)}",
             "outlast doctor --fix, or end them yourself",
         )
-        yield mendable(found, Mending.PROCESSES, f"stop {count}: {named(alive, ended)}")
+        words = f"stop {count}: {named(alive, ended)}"
+        yield mendable(found, Mending.PROCESSES, words, (each.process for each in alive))
     if left:
         yield ok(
             "processes",
