@@ -16,7 +16,9 @@ class Level(StrEnum):
 
 
 class Mending(StrEnum):
-    """What `--fix` can do, in the order in which it does it."""
+    """What `--fix` can do. It goes through the findings in the order in which they were made: the database comes first,
+    executions before their run directories, processes last.
+    """
 
     INDEXES = "indexes"
     WAL = "wal"
