@@ -19,14 +19,17 @@ from waiting import until
 
 SECONDS = 60
 
-DYING = """
+PROGRAM = """
 import os, sys
 from outlast.kernel import faults
 from outlast.server.cli import main
+from outlast.server.doctor import examination
+examination.server_finding = lambda *_: iter(())
 point = sys.argv.pop(1)
 faults.listen(lambda name: os.kill(os.getpid(), 9) if name == point else None)
 main()
 """
+"""The command as a process of its own, killed at a fault point; its doctor starts no server, as in `no_server`."""
 
 
 def run(*arguments: str | int) -> Result:
@@ -83,9 +86,12 @@ def kill_supervisor(home: Home, execution_id: str) -> None:
     wait(lambda: not run_lock_held(lock))
 
 
+def program(point: str, *arguments: str) -> list[str]:
+    """What starts the command as a process of its own, which dies at a fault point, if it gets to it."""
+    return [sys.executable, "-c", PROGRAM, point, *arguments]
+
+
 def killed_at(point: str) -> None:
     """A doctor that mends and is killed at a fault point."""
-    process = subprocess.run(
-        [sys.executable, "-c", DYING, point, "doctor", "--fix", "--yes"], capture_output=True, timeout=SECONDS
-    )
+    process = subprocess.run(program(point, "doctor", "--fix", "--yes"), capture_output=True, timeout=SECONDS)
     assert process.returncode == -signal.SIGKILL, process.stderr

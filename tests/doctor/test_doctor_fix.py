@@ -4,12 +4,24 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from patients import SECONDS, examined, files, fixed, kill_supervisor, killed_at, run, start, status_of, text_of, wait
+from patients import (
+    SECONDS,
+    examined,
+    files,
+    fixed,
+    kill_supervisor,
+    killed_at,
+    program,
+    run,
+    start,
+    status_of,
+    text_of,
+    wait,
+)
 
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
@@ -19,6 +31,7 @@ from outlast.kernel.status import ExecutionStatus
 from outlast.kernel.supervision import Outcome
 from outlast.server.cli.commands import doctor
 from outlast.server.cli.session import Session
+from outlast.server.doctor import mending
 from outlast.server.doctor.findings import Finding
 from outlast.server.doctor.processes import marked_processes
 from stored import hands_on
@@ -44,8 +57,9 @@ def left_unsealed(home: Home, tmp_path: Path, gate: Callable[[], None], text: st
 
 @pytest.mark.requirement("S3-6")
 def test_an_execution_whose_supervisor_died_is_settled_beside_one_that_lives(
-    home: Home, tmp_path: Path, gate: Callable[[], None]
+    home: Home, tmp_path: Path, gate: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mending, "SETTLED_WITHIN", 0.1)  # the one that goes on running is waited for in vain
     dead = left_unsealed(home, tmp_path, gate, "echo one; echo two; exit 3")
     alive = start(f"echo before; read _ < {tmp_path}/gate; echo after")
     orphan = start(f"echo begun; read _ < {tmp_path}/gate; echo over")
@@ -226,7 +240,7 @@ def on_a_terminal(answer: bytes, *arguments: str) -> str:
     """What a command says to somebody who types an answer."""
     master, slave = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "outlast", *arguments], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        program("none", *arguments), stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     os.close(slave)
     os.write(master, answer)

@@ -10,6 +10,7 @@ from patients import examined, files, fixed, killed_at, run
 
 from outlast.kernel.home import Home
 from outlast.server.doctor import database, mending
+from outlast.storage import mending as storage_mending
 from stored import hands_on, processes
 
 INDEX = "executions_version"
@@ -144,6 +145,7 @@ def test_a_large_wal_is_emptied_once_its_reader_is_gone_who_is_named(
 ) -> None:
     for module in (database, mending):
         monkeypatch.setattr(module, "LARGE_WAL", 100_000)
+    monkeypatch.setattr(storage_mending, "CHECKPOINT_MS", 100)
     assert run("history").exit_code == 0
     with processes(READER) as (reader,), processes(WRITER) as (writer,):
         assert reader.says() == "reading"
