@@ -87,7 +87,8 @@ async def work(home: Home, kind: str, rate: float, seconds: float) -> None:
         print(json.dumps({"times": times, "errors": errors, "took": time.monotonic() - begun}), flush=True)
 
 
-def measure(home: Home, kind: str, processes: int, rate: float, seconds: float) -> None:
+def measure(home: Home, kind: str, processes: int, rate: float, seconds: float) -> bool:
+    """Print what is found; whether there was no error."""
     print(f"one process alone: {anyio.run(alone, home, kind, min(5.0, seconds)):,.0f} commits/s")
     command = [sys.executable, __file__, "--work", home.root, "--write", kind]
     command += ["--rate", str(rate), "--seconds", str(seconds)]
@@ -112,9 +113,10 @@ def measure(home: Home, kind: str, processes: int, rate: float, seconds: float) 
         f"time of a write: median {statistics.median(times) * 1000:.1f} ms, "
         f"p99 {times[int(len(times) * 0.99)] * 1000:.1f} ms, max {times[-1] * 1000:.1f} ms"
     )
+    return not errors
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=20)
     parser.add_argument("--rate", type=float, default=50)
@@ -124,13 +126,13 @@ def main() -> None:
     given = parser.parse_args()
     if given.work is not None:
         anyio.run(work, Home(given.work), given.write, given.rate, given.seconds)
-        return
+        return 0
     home = Home(tempfile.mkdtemp(prefix="ol-bench-"))
     home.create()
     try:
-        measure(home, given.write, given.processes, given.rate, given.seconds)
+        return 0 if measure(home, given.write, given.processes, given.rate, given.seconds) else 1
     finally:
         shutil.rmtree(home.root)
 
 
-main()
+sys.exit(main())

@@ -89,8 +89,10 @@ def odd_lines() -> Iterator[Odd]:
         answered = not place.startswith(NOT_ANSWERED)
         for value in VALUES:
             yield Odd((place % value).encode() + b"\n", answered)
-    many = ",".join(f'"p{n}":{n}' for n in range(10_000))
-    yield Odd((PLACES[-9] % f'{{"handle_id":1,{many}}}').encode() + b"\n", True)
+    many = {f"p{n}": n for n in range(10_000)}
+    for workflow_id in ("command", "nothing"):
+        yield Odd(tool_call("execute_workflow", {"workflow_id": workflow_id, "params": many}, id=9), True)
+    yield Odd(tool_call("get_status", {"handle_id": 1, **many}, id=9), True)
     yield Odd(b"\xef\xbb\xbf" + frame("ping", id=7), True)
     yield Odd(b" \t\r\n\n\r\n", False)
     yield Odd(frame("ping", id=7).replace(b"\n", b"\r\n"), True)

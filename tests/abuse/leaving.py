@@ -1,6 +1,7 @@
 """Clients that are killed while their server's pipe stays open in other hands, and executions that outlive them."""
 
 import os
+import time
 from pathlib import Path
 
 from abuse.endings import serving
@@ -47,11 +48,21 @@ def servers(home: Home) -> list[Entry]:
 
 
 def zombies(home: Home) -> list[int]:
-    """Dead processes that nobody has asked about, below the home's supervisors."""
+    """Dead processes below the home's supervisors that nobody asks about in five seconds."""
+    deadline = time.monotonic() + 5
+    left = unburied(home)
+    while left and time.monotonic() < deadline:
+        time.sleep(0.05)
+        left &= unburied(home)  # shells that wait bury what they have called, and call again
+    return sorted(pid for pid, _ in left)
+
+
+def unburied(home: Home) -> set[tuple[int, int]]:
+    """Pid and start of each zombie below the home's supervisors."""
     parents = {one.pid for supervisor in supervisors(home.root) for one in (supervisor, *below(supervisor.pid))}
-    found: list[int] = []
+    found: set[tuple[int, int]] = set()
     for name in filter(str.isdigit, os.listdir("/proc")):
-        state, parent, *_ = read(int(name), "stat").rpartition(b")")[2].split() or (b"", b"0")
-        if state == b"Z" and int(parent) in parents:
-            found.append(int(name))
+        fields = read(int(name), "stat").rpartition(b")")[2].split()
+        if fields and fields[0] == b"Z" and int(fields[1]) in parents:
+            found.add((int(name), int(fields[19])))
     return found

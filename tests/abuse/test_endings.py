@@ -10,6 +10,7 @@ from outlast.kernel.home import Home
     ("circumstance", "way"),
     [
         ("idle", "SIGHUP"),
+        ("stuck loop", "SIGTERM"),
         ("stuck loop", "parent gone"),
         ("long query", "SIGINT"),
         ("long query", "end of input"),

@@ -88,7 +88,9 @@ class Wire:
         view = memoryview(data)
         deadline = time.monotonic() + BOUND
         while view:
-            readable, writable, _ = select.select([self.outgoing], [self.incoming], [], deadline - time.monotonic())
+            readable, writable, _ = select.select(
+                [self.outgoing], [self.incoming], [], max(0.0, deadline - time.monotonic())
+            )
             if readable:
                 self._read()
             elif writable:
@@ -153,8 +155,12 @@ class Wire:
 
     def rest(self) -> None:
         """Read to the end of what the server prints: all of it has to be whole messages."""
-        while self._read():
-            pass
+        deadline = time.monotonic() + BOUND
+        while select.select([self.outgoing], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not self._read():
+                break
+        else:
+            raise Broken(f"the server prints on after {BOUND:g} s")
         if self._rest:
             raise Broken(f"half a message at the end: {self._rest[:200]!r}")
 
