@@ -1,12 +1,18 @@
 """What a thousand executions cost on the disk, and what their logs cost the store in transactions."""
 
+import os
+import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from outlast.kernel import faults
+from outlast.kernel.database import Database
+from outlast.kernel.home import Home
 from outlast.runtime.runtime import Runtime
 from runtime.conftest import Run
+from waiting import until
 
 EXECUTIONS = 25
 LINES = 1_000
@@ -52,3 +58,21 @@ async def test_a_long_log_is_stored_in_few_transactions_after_it_was_written(run
     finally:
         faults.listen(None)
     assert 1 <= len(stored) <= 20
+
+
+@pytest.mark.requirement("S3-8")
+async def test_a_command_that_prints_waits_for_nobody(runtime: Runtime, run: Run, home: Home, tmp_path: Path) -> None:
+    go, done = tmp_path / "go", tmp_path / "done"
+    script = f"until [ -e {go} ]; do sleep 0.01; done; head -c 20000000 /dev/zero | tr '\\0' '\\n'; : > {done}"
+    execution = (await run("sh", "-c", script)).execution
+    assert execution.supervisor is not None
+    # Neither its supervisor nor the store reads along: one is stopped, the other is held by somebody else.
+    os.kill(execution.supervisor.pid, signal.SIGSTOP)
+    try:
+        with Database(home).lock.held(10):
+            go.touch()
+            await until(done.exists)
+    finally:
+        os.kill(execution.supervisor.pid, signal.SIGCONT)
+    assert (await runtime.wait(execution.number, 60)).state.status == "completed"
+    assert (await runtime.log_count(await runtime.get(execution.number))).lines == 20_000_000

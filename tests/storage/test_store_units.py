@@ -171,7 +171,7 @@ async def test_idle_holds_the_writes_of_this_process_back(home: Home) -> None:
 
 
 @pytest.mark.requirement("X2")
-def test_ten_processes_that_open_write_read_and_close_hear_of_no_locked_database(home: Home) -> None:
+def test_twenty_processes_that_open_write_read_and_close_hear_of_no_locked_database(home: Home) -> None:
     code = """
 import anyio
 from outlast.kernel import executions
@@ -180,7 +180,7 @@ from outlast.storage.store import open_store
 from stored import plan_of
 
 async def main():
-    for _ in range(8):
+    for _ in range(5):
         async with open_store(home) as store:
             plan = plan_of()
             created = await store.write(lambda c: executions.create(c, home, plan, plan.created_at))
@@ -193,17 +193,17 @@ say("ready")
 hear()
 anyio.run(main)
 """
-    with processes(code, 10) as users:
+    with processes(code, 20) as users:
         for process in users:
             assert process.says() == "ready"
         for process in users:
             process.hears()
         numbers = [int(line) for process in users for line in process.ends()]
-    assert sorted(numbers) == list(range(1, 81))
+    assert sorted(numbers) == list(range(1, 101))
     with hands_on(home) as hands:
         assert sorted(hands.statuses()) == sorted(numbers)
         assert hands.rows("PRAGMA integrity_check") == [("ok",)]
-        assert hands.rows("SELECT count(*) FROM events WHERE kind = 'created'") == [(80,)]
+        assert hands.rows("SELECT count(*) FROM events WHERE kind = 'created'") == [(100,)]
 
 
 def test_the_wal_stays_bounded(hands: Hands) -> None:

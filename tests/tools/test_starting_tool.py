@@ -15,6 +15,7 @@ from outlast.runtime.options import Options
 from outlast.runtime.runtime import Runtime
 from outlast.server.opening import Opening
 from outlast.server.serving import create_server
+from outlast.tools.arguments import clamped
 from outlast.tools.results import USUAL_BYTES
 from waiting import until
 
@@ -83,6 +84,8 @@ async def test_waiting_ends_at_the_end_and_is_never_longer_than_45_seconds(moder
     assert done.data["status"] == "completed"
     assert done.data["note"] == "wait_seconds 3600 was cut to 45; ask again to wait longer"
     assert done.data["note"] in done.text
+    assert clamped(3600)[0] == 45
+    assert clamped(45) == (45, None)
 
 
 @pytest.mark.requirement("X12")
