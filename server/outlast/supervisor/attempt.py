@@ -12,7 +12,7 @@ from outlast.kernel.plan import Json, Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
 from outlast.supervisor.command import problem_with, resolve
 from outlast.supervisor.evidence import WRAPPER_FD, Evidence, held_by
-from outlast.supervisor.files import is_at, open_regular, read_regular
+from outlast.supervisor.files import disarranged, is_at, open_regular, read_regular, unlock
 
 WRAPPER = r"""
 attempt=$1; cwd=$2; shift 2
@@ -202,8 +202,19 @@ class Attempt:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-        path = self.directory.path
-        while len(path) >= len(self._run):
-            if os.path.isdir(path):  # the child may have removed it
-                sync_directory(path)
-            path = os.path.dirname(path)
+        with disarranged():
+            for path in reversed(self._directories()):
+                if os.path.isdir(path):  # the child may have removed it
+                    sync_directory(path)
+
+    def unlock(self) -> None:
+        """Give us the rights to the directories and spools that the child has taken away."""
+        for path in (*self._directories(), *map(self.spool_path, self.spools)):
+            unlock(path)
+
+    def _directories(self) -> list[str]:
+        """From the run directory down to the attempt's own."""
+        paths = [self.directory.path]
+        while len(paths[0]) > len(self._run):
+            paths.insert(0, os.path.dirname(paths[0]))
+        return paths

@@ -17,7 +17,7 @@ from outlast.kernel.supervision import Outcome, Seen
 from outlast.supervisor import outcomes
 from outlast.supervisor.arrivals import Arrivals
 from outlast.supervisor.attempt import Attempt
-from outlast.supervisor.files import disarranged, modified_at
+from outlast.supervisor.files import disarranged, modified_at, unlock
 from outlast.supervisor.following import follow
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
@@ -395,6 +395,9 @@ class Execution:
         try:
             with disarranged():
                 make_way(self._run.path, directory=True)
+                self._attempt.unlock()
+                unlock(self._run.marks)
+            with disarranged():
                 self._attempt.seal_start()
             self._arrivals.finish()
             self._attempt.sync()

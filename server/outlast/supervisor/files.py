@@ -10,8 +10,18 @@ from outlast.kernel.home import make_way, sync_directory
 from outlast.supervisor.log import log
 
 CHUNK = 1 << 20
-DISARRANGED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.EACCES)
-"""What a file says whose directory was removed, or that has become something else: trying again does not help."""
+DISARRANGED = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENOTEMPTY,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+)
+"""What a file says whose directory was removed, that has become something else or somebody else's: trying again does
+not help."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -53,6 +63,18 @@ def is_at(path: str, fd: int) -> bool:
     except OSError:
         return False
     return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+
+def unlock(path: str) -> None:
+    """Give us the rights to a file or directory that a child has taken away. A link is left alone: it may lead out of
+    the run directory."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    rights = 0o700 if stat.S_ISDIR(mode) else 0o600 if stat.S_ISREG(mode) else 0
+    if mode & rights != rights:
+        os.chmod(path, stat.S_IMODE(mode) | rights)
 
 
 def put_back(path: str, fd: int, most: int) -> None:
