@@ -97,10 +97,22 @@ async def test_who_takes_everything_away_is_lost_where_its_supervisor_dies_too(n
 
 
 @pytest.mark.requirement("S3-6")
-async def test_a_false_exit_code_is_none_where_the_wrapper_was_killed(nursery: Nursery) -> None:
-    settled = await nursery.end(await nursery.start(f'{HERE}; echo 0 > "$here/exitcode"; kill -KILL $PPID; exit 7'))
-    assert (settled.status, settled.exit_code) == ("lost", None)
-    assert settled.reason.startswith("interrupted: its wrapper was killed before it could record an exit code")
+async def test_no_file_makes_more_than_lost_of_an_attempt_whose_wrapper_was_killed(nursery: Nursery) -> None:
+    taken_over = 'echo before; until [ -e go ]; do sleep 0.02; done; : > "$here/started"'
+    deeds = (
+        taken_over,
+        'echo before; echo 0 > "$here/exitcode"',
+        'echo before; : > "$here/started"',
+        ': > "$here/started"',
+    )
+    numbers = {deed: await nursery.start(f"{HERE}; {deed}; kill -KILL $PPID; exit 7") for deed in deeds}
+    await nursery.change_supervisors(numbers[taken_over])
+    nursery.file("go").touch()
+    for deed, number in numbers.items():
+        settled = await nursery.end(number)
+        assert (settled.status, settled.exit_code) == ("lost", None), deed
+        assert settled.reason.startswith("interrupted: its wrapper was killed before it could record an exit code")
+        assert await nursery.lines(number) == ["before"] * deed.count("echo before")
 
 
 @pytest.mark.requirement("S3-6")

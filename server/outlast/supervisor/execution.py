@@ -73,6 +73,8 @@ class Execution:
         self._child: ProcessId | None = None
         self._seen_alive = self._spawned = False
         self._wait_status: int | None = None
+        self._killed = False
+        """Whether our own wrapper was, while `started` named nobody."""
         self._cause: tuple[ExecutionStatus, str] | None = None
         self._stopping: Stopping | None = None
         self._recorded = False
@@ -178,7 +180,7 @@ class Execution:
         elif started.process is not None:
             self._follow(started.process)
         elif self._start_died():
-            self._settle(Outcome(ExecutionStatus.FAILED, "never started: its wrapper died while starting"))
+            self._settle_nameless()
         else:
             self._say(Ack("running"))  # nobody needs to wait for what its files will say
             self._loop.after(STARTED_POLL, self._go_on)
@@ -195,6 +197,16 @@ class Execution:
         if self._empty_since is None:
             self._empty_since = now
         return now - self._empty_since >= EMPTY_STARTED_PATIENCE and not self._tree().members()
+
+    def _settle_nameless(self) -> None:
+        """Nobody is there who has named itself. What has printed had done so and was robbed of its name; what somebody
+        killed may have been, too."""
+        self._follow_spools()
+        if self._killed or any(self._marks.end(spool.pack()) for spool in self._attempt.spools):
+            same_boot = self._seen.attempted_boot in (None, self._clock.boot_id())
+            self._lose(outcomes.of_end(None, None, claimed=True, same_boot=same_boot))
+        else:
+            self._settle(Outcome(ExecutionStatus.FAILED, "never started: its wrapper died while starting"))
 
     # Starting and following
 
@@ -255,7 +267,8 @@ class Execution:
         follow(child, self._loop, self._clock, self._child_ended)
 
     def _follow_another(self, child: ProcessId | None) -> None:
-        """The wrapper that was followed has run nothing: go on with who did, as soon as that is known (None)."""
+        """The wrapper that was followed may have run nothing: go on with who did, as soon as that is known (None)."""
+        self._killed = self._wait_status is not None and os.WIFSIGNALED(self._wait_status)
         self._child, self._wait_status, self._spawned = child, None, False
         if child is None:
             self._go_on()
