@@ -21,7 +21,7 @@ def leftovers(home: Home, used: Collection[str]) -> Iterator[Finding]:
         found = warning(
             "old code",
             f"{home.library} has {counted(len(copies), 'copy', 'copies')} of supervisors' code that no live execution "
-            f"needs, which take room: {names}",
+            f"needs: {names}",
             "outlast doctor --fix; a server does it when it starts",
         )
         yield mendable(found, Mending.LIBRARIES, f"remove {counted(len(copies), 'copy', 'copies')} of code: {names}")
