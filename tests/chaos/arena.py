@@ -18,6 +18,8 @@ from chaos.work import Work, random_work
 STUCK_AFTER = 10.0
 """Seconds that an execution may stay non-terminal after its last process is gone, with a server up (I8)."""
 PATIENCE = 90.0
+SLOTS = 8
+"""Executions that run at once by default."""
 ADOPTED_WITHIN = 1.0
 """Seconds of a call that finds a dead supervisor, until it has another one. Measured; a busy machine may miss it."""
 
@@ -80,6 +82,12 @@ class Arena:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waiting until {what}")
             time.sleep(0.005)
+
+    def until_slot_free(self) -> None:
+        """Wait until what is started next is not queued."""
+        self.until(lambda: inspection.made(self.home), "the server makes its database")
+        with closing(inspection.connect(self.home)) as connection:
+            self.until(lambda: len(inspection.live(connection)) < SLOTS, "a slot is free")
 
     def work(self, *, longest: int = 4000) -> Work:
         """Something to be run, which `finish` will look for."""

@@ -90,7 +90,8 @@ def kill_in_start_window(arena: Arena, runs: int) -> None:
     """Each execution's first supervisor dies somewhere between its birth and its first word."""
     with arena.server() as server:
         for _ in range(runs):
-            work, over = arena.work(), Event()
+            arena.until_slot_free()
+            work, over = arena.work(longest=400), Event()
             delay = arena.chance.uniform(0, 0.045)
             killer = Thread(
                 target=kill_the_next, args=(arena, {one.pid for one in supervisors(arena.home)}, delay, over)

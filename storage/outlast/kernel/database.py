@@ -190,6 +190,8 @@ def commit(connection: sqlite3.Connection) -> None:
             try:
                 overwrite_end(connection)
             except sqlite3.OperationalError as again:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                    raise error from None  # the frame that would have committed is not there
                 raise StoreUncertain(
                     f"The disk fails ({again}); after a crash what was to be written may be there or not.",
                     next=FAILING[1],

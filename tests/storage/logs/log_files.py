@@ -144,6 +144,7 @@ class Execution:
         self.before[spool] = self.content(spool)[:end]
         unfinished = self.line_ends(spool, end, last=True)
         self.path(spool).write_bytes(b"")
+        os.utime(self.path(spool), (0, 0))
         self.mark(spool, EMPTIED, lines=unfinished)
         self.gone.append((spool.pack(), end, sealed))
 
