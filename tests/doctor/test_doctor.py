@@ -130,7 +130,7 @@ def test_an_execution_without_its_supervisor_is_told_and_not_taken_up(home: Home
     shutil.rmtree(home.run(execution_id).path, ignore_errors=True)
     code, found = examined()
     assert (code, found["executions"]["level"]) == (0, "warning")
-    assert found["executions"]["message"].startswith("#1 should have a supervisor")
+    assert found["executions"]["message"].startswith("no supervisor looks after #1")
     assert not Path(home.run(execution_id).path).exists()
 
 

@@ -121,7 +121,7 @@ def test_the_state_of_a_database_is_told() -> None:
     assert "not checked to its end" in database.state(SOUND._replace(complete=False)).message
     assert database.executions(SOUND).level is OK
     finding = database.executions(SOUND._replace(unsupervised=(4, 7)))
-    assert (finding.level, finding.message[:6]) == (WARNING, "#4, #7")
+    assert (finding.level, finding.message) == (WARNING, "no supervisor looks after #4, #7")
 
 
 class Interruptible(sqlite3.Connection):

@@ -69,7 +69,7 @@ def test_an_execution_whose_supervisor_died_is_settled_beside_one_that_lives(
     supervisor = run_lock_holder(home.run(alive).run_lock)
     before = {name: data for name, data in files(home).items() if alive not in name}
     found = examined()
-    assert found["executions"]["message"] == "#3 lost the supervisor that there should be"
+    assert found["executions"]["message"] == "no supervisor looks after #3"
     assert "#1 over, with lines that are not in the database yet" in found["run directories"]["message"]
     assert {name: data for name, data in files(home).items() if alive not in name} == before
     assert fixed() == ["executions", "run directories"]

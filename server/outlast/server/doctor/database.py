@@ -129,7 +129,7 @@ def executions(examined: Examined) -> Finding:
         return ok("executions", f"{counted(examined.live, 'execution')} not over, each as it should be")
     said: list[str] = []
     if examined.unsupervised:
-        said.append(f"{numbers_words(examined.unsupervised)} lost the supervisor that there should be")
+        said.append(f"no supervisor looks after {numbers_words(examined.unsupervised)}")
     if examined.overlooked:
         said.append(f"{numbers_words(examined.overlooked)} could start, a slot is free, and nobody has started them")
     return mendable(
