@@ -167,7 +167,7 @@ def upgrade(arena: Arena, runs: int) -> None:
                 try:
                     arena.wrong(f"the older server still writes: {old.call(tool, **arguments)}")
                 except Refused as error:
-                    if str(error) != "outlast_was_upgraded":
+                    if error.answer["code"] != "outlast_was_upgraded":
                         arena.wrong(f"{tool} of the older server says {error}")
             for work in works:
                 work.let_end()

@@ -31,10 +31,10 @@ class Gone(Exception):
 
 
 class Refused(Exception):
-    """A tool answered with an error; its code is the text."""
+    """A tool answered with an error; its code and message are the text."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
-        super().__init__(answer["code"])
+        super().__init__(f"{answer['code']}: {answer['message']}")
         self.answer = answer
 
 

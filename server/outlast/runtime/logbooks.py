@@ -22,7 +22,7 @@ from outlast.storage import reading
 from outlast.storage.logs.filters import MOST_BYTES, LogFilter
 from outlast.storage.logs.lines import Entry, size_of
 from outlast.storage.logs.reader import Glance, LogCount, LogReader
-from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
+from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal, take_lock
 from outlast.storage.logs.search import LogSearch
 from outlast.storage.records import Execution
 from outlast.storage.remains import remains_of
@@ -150,10 +150,24 @@ class Logbooks:
         """Remove the run directories that a process left which died after sealing, or before there was a row."""
         names = await anyio.to_thread.run_sync(os.listdir, self._home.runs)
         remains = await self._store.read(lambda c: remains_of(c, self._home, names))
-        for execution_id in remains.finished + remains.abandoned:
+        for execution_id in remains.finished:
             run = self._home.run(execution_id)
             if not await anyio.to_thread.run_sync(run_lock_held, run.run_lock):
                 await anyio.to_thread.run_sync(remove_run_directory, run)
+        for execution_id in remains.abandoned:
+            await self._remove_abandoned(execution_id)
+
+    async def _remove_abandoned(self, execution_id: str) -> None:
+        """Remove a run directory that never got its row, unless somebody holds it."""
+        run = self._home.run(execution_id)
+        if (lock := await anyio.to_thread.run_sync(take_lock, run)) is None:
+            return  # whoever makes it holds this lock until there is a row
+        try:
+            known = await self._store.read(lambda c: reading.knows(c, execution_id))
+            if not known and not await anyio.to_thread.run_sync(run_lock_held, run.run_lock):
+                await anyio.to_thread.run_sync(remove_run_directory, run)
+        finally:
+            os.close(lock)
 
     async def close(self) -> None:
         await self._store.browse(lambda _: self._forget())

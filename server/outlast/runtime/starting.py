@@ -1,7 +1,10 @@
 """Starting an execution: from a request to a durable row with a live child behind it."""
 
+import errno
 import logging
+import os
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +14,7 @@ import anyio
 from outlast.definitions.catalogue import Found
 from outlast.definitions.compiling import CompileContext, compile_plan
 from outlast.kernel import executions, faults
-from outlast.kernel.database import translated
+from outlast.kernel.database import identity, translated
 from outlast.kernel.errors import InvalidInput, OutlastError, StoreError, StoreMoved, StoreUncertain
 from outlast.kernel.executions import Created
 from outlast.kernel.home import RunDirectory, sync_directory, write_durably
@@ -24,10 +27,13 @@ from outlast.runtime.provenance import git_state
 from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
 from outlast.storage import reading
+from outlast.storage.logs.sealer import take_lock
 from outlast.storage.store import Store
 
 LOG = logging.getLogger(__name__)
 MAX_KEY = 200
+CLEARED_AT_MOST = 100
+"""Times that a new run directory is made, a hundredth of a second apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +132,13 @@ class Starter:
         run = home.run(plan.id)
         try:
             with translated(run.path):
-                await anyio.to_thread.run_sync(make_run_directory, run, plan, secrets)
-                faults.reach("start.prepared")
-            created = await self._store.write(lambda c: executions.create(c, home, plan, self._options.clock.now()))
+                lock = await anyio.to_thread.run_sync(make_run_directory, run, plan, secrets)
+            try:
+                with translated(run.path):
+                    faults.reach("start.prepared")
+                created = await self._store.write(lambda c: executions.create(c, home, plan, self._options.clock.now()))
+            finally:
+                os.close(lock)
         except Exception as error:
             # Not when cancelled: the row may be durable all the same, and would find its directory gone.
             if await self._may_exist(plan.id, error):
@@ -160,14 +170,34 @@ class Starter:
             return True
 
 
-def make_run_directory(run: RunDirectory, plan: Plan, secrets: Secrets) -> None:
-    """Make the run directory before the row: a row whose secrets are gone could never run."""
-    path = Path(run.path)
-    path.mkdir(mode=0o700)
-    if secrets.env or secrets.mask:
-        write_durably(run.secrets, secrets.encode())
-    write_durably(run.plan, plan.encode())
-    sync_directory(str(path.parent))
+def make_run_directory(run: RunDirectory, plan: Plan, secrets: Secrets) -> int:
+    """Make the run directory before the row: a row whose secrets are gone could never run.
+
+    Returns the descriptor of its seal lock, held: until there is a row, that is what tells others that the directory
+    is not abandoned, for it may look old to a clock that is wrong.
+    """
+    lock = occupied_directory(run)
+    try:
+        if secrets.env or secrets.mask:
+            write_durably(run.secrets, secrets.encode())
+        write_durably(run.plan, plan.encode())
+        sync_directory(str(Path(run.path).parent))
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def occupied_directory(run: RunDirectory) -> int:
+    """A new run directory with its seal lock held. Made again where somebody cleared it away before it was held."""
+    for _ in range(CLEARED_AT_MOST):
+        Path(run.path).mkdir(mode=0o700, exist_ok=True)
+        if (lock := take_lock(run)) is not None:
+            if identity(run.seal_lock) == identity(lock):
+                return lock
+            os.close(lock)
+        time.sleep(0.01)
+    raise OSError(errno.EBUSY, "Somebody clears it away again and again", run.path)
 
 
 def note_number(run: RunDirectory, number: int) -> None:

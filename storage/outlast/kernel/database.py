@@ -242,8 +242,8 @@ def lenient(text: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
-def identity(path: str) -> tuple[int, int]:
-    """Device and inode, zeros where there is no such file."""
+def identity(path: str | int) -> tuple[int, int]:
+    """Device and inode of a path or a descriptor, zeros where there is no such file."""
     try:
         info = os.stat(path)
     except FileNotFoundError:

@@ -23,7 +23,8 @@ class Remains(NamedTuple):
     finished: list[str]
     """Over, and all of their lines are in the store: the directory may go."""
     abandoned: list[str]
-    """Never got a row nor a number, long ago: nobody was told of them, the directory may go."""
+    """Never got a row nor a number, long ago by a clock that may be wrong: nobody was told of them, the directory may
+    go unless its seal lock is held."""
     unknown: list[str]
     """Have a number and no row, as after a restore by other means: only the directory knows of them."""
 
