@@ -144,7 +144,7 @@ class Interruptible(sqlite3.Connection):
 
 def test_a_database_is_checked_for_a_bounded_time_also_where_one_step_of_it_is_long(tmp_path: Path) -> None:
     with closing(Interruptible(tmp_path / "large.db")) as connection:
-        assert examining.checked(connection, 0.01) == ((), False)
+        assert examining.checked(connection, 0.3) == ((), False)
         assert examining.checked(connection, SECONDS) == ((), True), "nothing is interrupted later on"
 
 

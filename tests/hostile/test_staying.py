@@ -8,6 +8,7 @@ import pytest
 
 from chaos.processes import entry
 from hostile.nursery import Nursery
+from outlast.kernel.ids import new_id
 from outlast.runtime.logbooks import LogQuery
 from waiting import until
 
@@ -30,7 +31,7 @@ HIDDEN = """
 
 COMETS = """
 import os, time
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 if os.fork():
     os._exit(0)
 os.setsid()
@@ -45,7 +46,7 @@ while time.monotonic() < end:
 """
 BOMB = """
 import os, time
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 open("pids", "a").write(f"{os.getpid()}\\n")
 beats = open("beats", "ab", buffering=0)
 for _ in range(5):
@@ -98,6 +99,22 @@ async def test_what_forks_faster_than_it_is_killed_is_gone_after_a_cancel(nurser
     last = beats.stat().st_size
     await anyio.sleep(0.2)  # hundreds of beats
     assert beats.stat().st_size == last
+
+
+async def test_processes_of_another_execution_that_come_and_go_keep_no_cancel_waiting(nursery: Nursery) -> None:
+    other = "while [ ! -e stop ]; do (sleep 0.1 &); echo >> beats; sleep 0.02; done; : > stopped"
+    nested = f"OUTLAST_EXECUTION_ID={new_id(0)} setsid sh -c '{other}' &"
+    number = await nursery.start(f"{nested} echo $$ >> pids; sleep 300")
+    beats = nursery.file("beats")
+    await nursery.pids(1)
+    await until(beats.exists)
+    try:
+        assert (await nursery.cancel(number)).status == "cancelled"
+        before = beats.stat().st_size
+        await until(lambda: beats.stat().st_size > before)
+    finally:
+        nursery.file("stop").touch()
+    await until(nursery.file("stopped").exists)
 
 
 @pytest.mark.requirement("S3-6")

@@ -135,3 +135,14 @@ def test_once_somebody_has_emptied_it_the_limit_is_what_it_was(hands: Hands) -> 
         write(hands, 10)
     assert wal.empty(hands.connection, 1000)
     assert write(hands, 6) < 6 * MIB
+
+
+def test_so_it_is_once_sqlite_itself_has_cut_it(hands: Hands) -> None:
+    hands.connection.execute(f"PRAGMA journal_size_limit = {4 * MIB}")
+    with reader(hands) as endless:
+        look(endless)
+        write(hands, 10)
+    write(hands, 1)
+    assert size(hands) == 4 * MIB
+    with overlapping(hands):
+        assert write(hands, 8) < 10 * MIB

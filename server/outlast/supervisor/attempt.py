@@ -6,13 +6,14 @@ import signal
 from typing import NamedTuple
 
 from outlast.kernel.clock import Clock
+from outlast.kernel.files import unlock
 from outlast.kernel.home import AttemptDirectory, RunDirectory, sync_directory
 from outlast.kernel.marks import EVENT, MERGED, STDERR, STDOUT, Spool
 from outlast.kernel.plan import Json, Plan, Secrets
 from outlast.kernel.process import ProcessId, identify_child
 from outlast.supervisor.command import problem_with, resolve
 from outlast.supervisor.evidence import WRAPPER_FD, Evidence, held_by
-from outlast.supervisor.files import disarranged, is_at, open_regular, read_regular, unlock
+from outlast.supervisor.files import disarranged, is_at, open_regular, read_regular
 
 WRAPPER = r"""
 attempt=$1; cwd=$2; shift 2
@@ -208,8 +209,9 @@ class Attempt:
                     sync_directory(path)
 
     def unlock(self) -> None:
-        """Give us the rights to the directories and spools that the child has taken away."""
-        for path in (*self._directories(), *map(self.spool_path, self.spools)):
+        """Give us the rights to the directories and files that the child has taken away."""
+        files = (self.directory.started, self.directory.exitcode, *map(self.spool_path, self.spools))
+        for path in (*self._directories(), *files):
             unlock(path)
 
     def _directories(self) -> list[str]:

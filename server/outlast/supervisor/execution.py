@@ -7,6 +7,7 @@ from collections.abc import Callable
 from outlast.kernel import faults, supervision
 from outlast.kernel.claims import Claim
 from outlast.kernel.clock import Clock, Moment, elapsed, read
+from outlast.kernel.files import unlock
 from outlast.kernel.home import RunDirectory, make_way
 from outlast.kernel.marks import MarkWriter
 from outlast.kernel.plan import Plan, Secrets
@@ -17,7 +18,7 @@ from outlast.kernel.supervision import Outcome, Seen
 from outlast.supervisor import outcomes
 from outlast.supervisor.arrivals import Arrivals
 from outlast.supervisor.attempt import Attempt
-from outlast.supervisor.files import disarranged, modified_at, unlock
+from outlast.supervisor.files import disarranged, modified_at
 from outlast.supervisor.following import follow
 from outlast.supervisor.log import log
 from outlast.supervisor.loop import Loop
@@ -89,12 +90,21 @@ class Execution:
         # Ready for a nudge before anybody can learn this pid: the signal's default would end the process.
         self._loop.on_signal(signal.SIGCHLD, self._orphans.bury)
         self._loop.on_signal(signal.SIGUSR1, self._requests.ask)
+        self._unlock()  # what its child has locked would look as if it were not there
         self._judge_lost_directory()
         make_way(self._run.marks)
         self._marks = MarkWriter(self._run.marks)
         rule = supervision.begin if self._seen.status is ExecutionStatus.PENDING else supervision.adopt
         moment = self._start_moment()
         self._recorder.write(lambda c: rule(c, self._seen, self._me, moment), self._taken_over)
+
+    def _unlock(self) -> None:
+        """Take back the rights that the child has taken away."""
+        with disarranged():
+            make_way(self._run.path, directory=True)
+            self._attempt.unlock()
+            for path in (self._run.marks, self._run.outcome):
+                unlock(path)
 
     def _judge_lost_directory(self) -> None:
         """The marks file comes before the row says running: without one, and without a started attempt, the run
@@ -406,10 +416,7 @@ class Execution:
         self._requests.end()
         leave_if_gone(self._run.home)
         try:
-            with disarranged():
-                make_way(self._run.path, directory=True)
-                self._attempt.unlock()
-                unlock(self._run.marks)
+            self._unlock()
             with disarranged():
                 self._attempt.seal_start()
             self._arrivals.finish()

@@ -65,18 +65,6 @@ def is_at(path: str, fd: int) -> bool:
     return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
 
 
-def unlock(path: str) -> None:
-    """Give us the rights to a file or directory that a child has taken away. A link is left alone: it may lead out of
-    the run directory."""
-    try:
-        mode = os.lstat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    rights = 0o700 if stat.S_ISDIR(mode) else 0o600 if stat.S_ISREG(mode) else 0
-    if mode & rights != rights:
-        os.chmod(path, stat.S_IMODE(mode) | rights)
-
-
 def put_back(path: str, fd: int, most: int) -> None:
     """Where `path` is not the file of `fd` any more, because somebody has removed or replaced it, make it a durable
     copy of that, unless it is larger than `most` bytes."""

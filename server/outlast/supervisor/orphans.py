@@ -22,8 +22,13 @@ class Orphans:
     def __init__(self, ended: Callable[[int, int], None] | None = None) -> None:
         """`ended` is called with pid and wait status of each that is buried."""
         self.buried = 0
-        """How many so far. While it grows, something of what is supervised has lived a moment ago."""
+        """How many so far that were not spared. While it grows, something of what is supervised lived a moment ago."""
+        self._spared = set[int]()
         self._ended = ended
+
+    def spare(self, spared: Callable[[int], bool]) -> None:
+        """Do not count, when they end, those children that are spared now."""
+        self._spared = {pid for pid in own_children() if spared(pid)}
 
     def bury(self) -> None:
         """Bury whoever has ended."""
@@ -32,7 +37,10 @@ class Orphans:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if not pid:
                     return
-                self.buried += 1
+                if pid in self._spared:
+                    self._spared.remove(pid)
+                else:
+                    self.buried += 1
                 if self._ended is not None:
                     self._ended(pid, status)
         except ChildProcessError:

@@ -98,7 +98,11 @@ class Recorder:
     def _begin_afresh(self) -> None:
         """Open the store again for the next rule: the file may have been replaced, or the disk may be back. Not while
         the file is away: it may come back, and until then there is nothing that this execution is in."""
-        if self._connection is None or not self._database.away(self._connection):
+        try:
+            away = self._connection is not None and self._database.away(self._connection)
+        except OSError:  # the home cannot be looked at
+            away = False
+        if not away:
             self._close()
 
     def _close(self) -> None:

@@ -46,6 +46,8 @@ class Stopping:
         if self.killed:
             self._orphans.hunt(self._tree.spares)
         self._orphans.bury()
+        # Supervisors of nested executions come and go as they like.
+        self._orphans.spare(self._tree.spares)
         ended, self._buried = self._orphans.buried - self._buried, self._orphans.buried
         self.found = self.found or alive > 0
         # Twice empty: a process that forked while the table was read shows up in the second look. One that forks and

@@ -24,7 +24,7 @@ LONGEST_COMMAND = 4096
 class Tree:
     """The processes of one attempt: its group, what descends from this supervisor, what carries the execution's
     marker and what holds its spools open for writing. Processes whose marker names another execution are spared:
-    a nested `outlast run` is an execution of its own.
+    a nested `outlast run` is an execution of its own. In the attempt's own group nobody is once it comes to KILL.
     """
 
     def __init__(

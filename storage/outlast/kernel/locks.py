@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from outlast.kernel.errors import StoreBusy, StoreUnreachable
-from outlast.kernel.files import open_regular, read_regular
+from outlast.kernel.files import open_regular, read_regular, regain
 from outlast.kernel.process import ProcessId
 
 FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: l_type l_whence l_start l_len l_pid
@@ -37,7 +37,12 @@ class RunLock:
     @classmethod
     def acquire(cls, path: str) -> "RunLock | None":
         """The lock, or None when somebody holds it. Never waits."""
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            fd = os.open(path, flags, 0o600)
+        except PermissionError:
+            regain(path)
+            fd = os.open(path, flags, 0o600)
         try:
             if OFD:
                 fcntl.fcntl(fd, fcntl.F_OFD_SETLK, FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))

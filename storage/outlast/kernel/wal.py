@@ -40,7 +40,7 @@ class Bound:
         """Empty the log at `path` if it has grown too large. To be called after a commit, with the store lock held."""
         with suppress(sqlite3.Error, OSError):  # what was committed stands; the next write tells of a failing disk
             size = os.stat(path).st_size
-            if size < LIMIT:
+            if size <= LIMIT:  # SQLite itself cuts it to just that (journal_size_limit)
                 self._threshold = LIMIT
             elif size >= self._threshold:
                 self._threshold = size + STEP
