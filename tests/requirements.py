@@ -48,6 +48,8 @@ REQUIREMENTS = {
     "S3-6": 'A stale "running" row is settled honestly '
     "(never a guess, never another live server's execution, never end = start).",
     "S3-8": "Log writes are batched; no slowdown of running workflows; database under 100 MB for 1,000 executions.",
+    "S3-9": "Clean-up: delete or archive executions older than N days "
+    "(archive = a separate file that can be opened again).",
     "S3-10": "Existing workflow executables run unchanged: `--workflow-metadata` JSON on stdout, `__WF_EVENT__:{json}` "
     "lines on stderr (13 event types).",
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
@@ -58,6 +60,8 @@ REQUIREMENTS = {
     "(more by pages); each line carries its type and structured data.",
     "S3-18": "Backups with rotation (a setting with a default), `db restore`; "
     "a failed migration leaves the old database usable, with the way back documented.",
+    "S3-19": "Retention runs by itself when set (age, size, count), never on live executions; a dry run shows what "
+    "would go; log limit per execution and compression have stated defaults.",
     "S3-21": "An execution started by the CLI is readable through MCP by its handle after everything was restarted.",
     "S4-15": "Errors never show stack traces or secrets; every query is parameterised; inputs have size limits and "
     "Unicode handling; the server keeps its own log with levels.",

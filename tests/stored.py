@@ -143,6 +143,11 @@ class Hands:
         """What the database holds, past all rules."""
         return self.connection.execute(statement, values).fetchall()
 
+    def tables(self) -> list[str]:
+        """The tables that somebody has made; not those in which SQLite keeps what is in another one."""
+        found = self.rows("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')")
+        return [str(name) for (name,) in found if name != "sqlite_schema"]
+
     def row(self, number: int) -> dict[str, object]:
         """An execution's row, by column."""
         cursor = self.connection.execute("SELECT * FROM executions WHERE number = ?", (number,))

@@ -22,8 +22,9 @@ from outlast.kernel.home import Home
 
 ONCE = "migration.applied"
 """The one point that a home passes once: when its first database is made."""
-ELSEWHERE = {"mending.reindexed"}
-"""Only a damaged database brings anybody there: tests/doctor does that."""
+ELSEWHERE = {"mending.reindexed", "archive.made", "archive.placed", "prune.emptied"}
+"""Only a damaged database, or removing what the checks here look for, brings anybody there: tests/doctor and
+tests/runtime/test_pruning.py do that."""
 HELD = [name for name in faults.POINTS if name.startswith("supervisor.") and name != "supervisor.born"]
 """Points at which a supervisor holds its run lock."""
 

@@ -13,6 +13,7 @@ from outlast.kernel.errors import InvalidInput, NotAllowed, OutlastError
 from outlast.kernel.home import Home
 from outlast.server.cli.root import outlast
 from outlast.server.settings import SETTINGS, Setting, read_settings, settings_page
+from outlast.storage.retention import Limits
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -23,6 +24,12 @@ EXAMPLES: dict[str, tuple[str, str, object, str, object]] = {
     "allow_command": ("false", "true", True, "false", False),
     "workflow_dirs": ("/a:/b", '["/c"]', (Path("/c"),), "/d", (Path("/d"),)),
     "backups_kept": ("3", "4", 4, "7", 7),
+    "keep_days": ("30", "60", 60, "90", 90),
+    "keep_executions": ("100", "200", 200, "300", 300),
+    "keep_bytes": ("2GB", '"1.5 GiB"', 3 << 29, "4096", 4096),
+    "keep_failed_factor": ("3", "4", 4, "5", 5),
+    "keep_rows": ("false", "true", True, "false", False),
+    "archive_dir": ("/a", '"/c"', Path("/c"), "/d", Path("/d")),
     "log_level": ("error", '"debug"', "debug", "warning", "warning"),
 }
 """By setting: a flag's text; a value in config.toml and what it means; a variable's text and what it means."""
@@ -52,7 +59,7 @@ def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(home: Home, 
     assert getattr(read_settings({}, place), name) == meant_in_variable
     by_flag = getattr(read_settings({name: flag}, place), name)
     assert by_flag == getattr(read_settings({}, {**place, named(name).variable: flag}), name)
-    assert by_flag not in (meant_in_file, meant_in_variable) or name == "allow_command"
+    assert by_flag not in (meant_in_file, meant_in_variable) or name in ("allow_command", "keep_rows")
 
 
 def test_the_home_comes_from_a_flag_or_a_variable_and_is_absolute(
@@ -164,3 +171,14 @@ def test_options_carry_what_the_runtime_needs(home: Home) -> None:
     assert (options.home, options.trigger, options.background) == (home, "mcp", True)
     assert (options.max_running, options.path, options.env_pass, options.allow_command) == (3, "/bin", ("A",), True)
     assert options.directories == (Path(home.workflows), Path("/w"))
+
+
+def test_what_servers_leave_of_old_executions_is_what_the_settings_say(home: Home) -> None:
+    place = {"OUTLAST_HOME": home.root}
+    assert read_settings({}, place).options("mcp", background=True).retention is None, "nothing goes by default"
+    write_config(home, 'keep_days = 30\nkeep_bytes = "2GB"\nkeep_rows = true\narchive_dir = "/archive"\n')
+    options = read_settings({"keep_failed_factor": "3"}, place).options("mcp", background=True)
+    assert options.retention == Limits(
+        max_age=30 * 86_400_000_000, max_bytes=2 * 10**9, failed_factor=3, logs_only=True
+    )
+    assert options.archive_directory == Path("/archive")

@@ -1,5 +1,6 @@
 """What is different where a terminal is there: colours, tables, a line that tells how it goes."""
 
+import json
 import os
 import pty
 import re
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 from commandline import SECONDS, Cli, Gate
 
+from old_homes import over
 from outlast.kernel.home import Home
+from stored import hands_on
 
 
 class Terminal:
@@ -154,3 +157,16 @@ def test_a_pipe_gets_no_escapes_whatever_the_environment_says(cli: Cli, tmp_path
         )
         assert result.returncode == 0
         assert b"\x1b" not in result.stdout + result.stderr
+
+
+@pytest.mark.requirement("S3-9")
+def test_prune_asks_before_it_removes(home: Home, cli: Cli, terminals: list[Terminal]) -> None:
+    with hands_on(home) as hands:
+        over(hands)
+    for answer, left, code in (("n", 1, 130), ("y", 0, 0)):
+        asked = show(terminals, "prune", "--keep", "0")
+        asked.read_until("Remove 1 execution? [y/N]:")
+        asked.type(answer + "\n")
+        asked.rest()
+        assert asked.process.returncode == code
+        assert json.loads(cli("history", "--json").stdout)["total"] == left

@@ -35,6 +35,9 @@ SCANS = {
     ("maintenance", "all_blocks"): EVERYTHING,
     ("maintenance", "without_payload"): EVERYTHING,
     ("maintenance", "count"): EVERYTHING,
+    ("retention", "crowded"): "there are few workflows, and each has a counter",
+    ("retention", "log_bytes"): "only asked where the size of all logs is limited",
+    ("retention", "by_size"): "only asked where the logs are larger than they may be",
 }
 """Statements that read a table or an index from one end to the other, and why they may."""
 SORTS = {
@@ -42,6 +45,8 @@ SORTS = {
     ("claims", "first_of_key"): "sorts what waits for one key, which priorities may reorder",
     ("reading", "approvals"): "an execution has few gates",
     ("reading", "artifacts"): "an execution has few artifacts",
+    ("retention", "by_count"): "sorts the executions of one workflow, of which there are more than stay",
+    ("retention", "by_size"): "sorts what is over, where logs have to go",
 }
 """Statements that sort what no index has in order, and why they may."""
 

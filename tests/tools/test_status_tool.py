@@ -37,7 +37,8 @@ DETAILED = {
         "leftovers",
         "param_types",
     ),
-    *("param_types", "step_results", "artifacts", "approvals", "retry_of", "rollback_of"),
+    *("param_types", "step_results", "artifacts", "approvals", "retry_of", "rollback_of", "pinned"),
+    "log_removed",
 }
 
 

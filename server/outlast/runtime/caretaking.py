@@ -1,5 +1,5 @@
 """What a long-lived process does for all executions without being asked: supervisors for those that need one, logs
-into the store."""
+into the store, and old ones out of it where the settings say so."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -9,10 +9,13 @@ import anyio
 
 from outlast.kernel.errors import OutlastError, StoreError
 from outlast.runtime.observer import Observer
+from outlast.storage.retention import Limits
 
 LOG = logging.getLogger(__name__)
 PROBE_EVERY = 5.0
 """Seconds between two looks at everything while anything is live; while nothing is, at whether anybody has written."""
+RETAIN_EVERY = 600.0
+"""Seconds between two looks at whether it is time to remove old executions; that time itself is of all processes."""
 
 
 class Caretaker:
@@ -35,6 +38,8 @@ class Caretaker:
             # Apart from each other: a log of gigabytes must not keep a dead supervisor from being replaced.
             group.start_soon(self._keep, self._observer.reconcile)
             group.start_soon(self._keep, self._observer.seal_all)
+            if self._observer.options.retention is not None:
+                group.start_soon(self._retain, self._observer.options.retention)
             try:
                 yield
             except Exception as error:  # noqa: BLE001 (raised again below, out of the task group)
@@ -57,6 +62,16 @@ class Caretaker:
                 await anyio.sleep(PROBE_EVERY)
             else:
                 await self._sleep(news, version)
+
+    async def _retain(self, limits: Limits) -> None:
+        """Remove old executions when it is time."""
+        while True:
+            try:
+                await self._observer.pruner.keep(limits, self._observer.options.archive_directory)
+            except Exception as error:
+                # As above: the next look tries again.
+                LOG.warning("removing old executions: %s", error, exc_info=not isinstance(error, OutlastError))
+            await anyio.sleep(RETAIN_EVERY)
 
     async def _sleep(self, news: anyio.Event, version: int) -> None:
         """Until this process has something live, or anybody has written to the store since `version`."""

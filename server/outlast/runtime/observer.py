@@ -5,10 +5,12 @@ Apart from the runtime so that commands that only read do not import the definit
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import anyio
 
-from outlast.kernel import executions, recording
+from outlast.kernel import executions, recording, retention
 from outlast.kernel.errors import Conflict
 from outlast.kernel.executions import Cancelled
 from outlast.kernel.record import Record
@@ -19,10 +21,12 @@ from outlast.runtime.library import Library
 from outlast.runtime.live import Live
 from outlast.runtime.logbooks import Logbooks, LogPage, LogQuery
 from outlast.runtime.options import Options
+from outlast.runtime.pruning import Pruner
 from outlast.runtime.shielding import shielded
 from outlast.runtime.supervisors import Supervisors
 from outlast.runtime.tracking import Tracked, Tracker
 from outlast.storage import history, reading
+from outlast.storage.archives import open_archive
 from outlast.storage.history import PAGE_SIZE, Filter, offset_of
 from outlast.storage.logs.reader import Glance, LogCount
 from outlast.storage.records import Details, Execution, Page, Summary
@@ -44,6 +48,7 @@ class Observer:
         self._live = Live(store)
         self._logbooks = Logbooks(store, options.home)
         self._tracker = Tracker(self._logbooks)
+        self.pruner = Pruner(store, options.home, self._logbooks, options.clock)
 
     async def get(self, handle: str | int) -> Execution:
         """An execution as it is now: from memory while it is live, from the store when it is over.
@@ -158,6 +163,16 @@ class Observer:
             )
         return await self.store.write(lambda c: executions.delete(c, execution.number))
 
+    async def pin(self, handle: str | int, by: str) -> bool:
+        """Keep an execution whatever its age; False where it was pinned already."""
+        number = await self.store.read(lambda c: reading.number_of(c, handle))
+        return await self.store.write(lambda c: retention.pin(c, number, by, self.options.clock.now()))
+
+    async def unpin(self, handle: str | int) -> bool:
+        """Let an execution go with the others again; False where it was not pinned."""
+        number = await self.store.read(lambda c: reading.number_of(c, handle))
+        return await self.store.write(lambda c: retention.unpin(c, number))
+
     async def _all_in_store(self, execution: Execution) -> bool:
         sealed = execution.log_lines is not None or await self.seal(execution)
         return sealed and await self._logbooks.remove_files(execution.id)
@@ -181,6 +196,18 @@ async def open_observer(options: Options) -> AsyncGenerator[Observer]:
     await anyio.to_thread.run_sync(options.home.create)
     async with open_store(options.home) as store:
         observer = Observer(options, store, Library(options.home))
+        try:
+            yield observer
+        finally:
+            with anyio.CancelScope(shield=True):
+                await observer.close()
+
+
+@asynccontextmanager
+async def open_archived(options: Options, path: Path) -> AsyncGenerator[Observer]:
+    """An observer over an archive, which is only read. InvalidInput where the file is none."""
+    async with open_archive(path) as store:
+        observer = Observer(replace(options, home=store.home, background=False), store, Library(store.home))
         try:
             yield observer
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
+from outlast.storage.retention import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,11 @@ class Options:
     clock: Clock = field(default_factory=Clock)
     background: bool = False
     """Whether this process lives long: it then looks after executions and seals logs without being asked."""
+
+    retention: Limits | None = None
+    """What a process that lives long leaves of old executions; None: all of them."""
+    archive_directory: Path | None = None
+    """Where it archives them first; None: nowhere."""
 
     @property
     def directories(self) -> tuple[Path, ...]:

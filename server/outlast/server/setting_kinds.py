@@ -9,6 +9,13 @@ from typing import NamedTuple, cast
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
+SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([kmgt]?b|[kmgt]ib|)", re.IGNORECASE)
+UNITS = {"": 1, "b": 1} | {
+    letter + unit: base ** (power + 1)
+    for power, letter in enumerate("kmgt")
+    for unit, base in (("b", 1000), ("ib", 1024))
+}
+
 
 class Kind(NamedTuple):
     """How values of one type are read. Both readers raise ValueError for what is not allowed."""
@@ -70,6 +77,21 @@ def split(text: str, separator: str) -> list[object]:
     return [item.strip() for item in text.split(separator) if item.strip()]
 
 
+def size_of(text: str) -> int:
+    """Bytes of `2GB`, `500 MB`, `1.5GiB`, `4096`. Raises ValueError."""
+    found = SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("no size")
+    number, unit = found.groups()
+    return round(float(number) * UNITS[unit.lower()])
+
+
+def size_in_toml(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return size_of(text_of(value))
+
+
 def names(value: object) -> tuple[str, ...]:
     found = tuple(map(text_of, items(value)))
     if not all(map(VARIABLE_NAME.match, found)):
@@ -107,3 +129,5 @@ DIRECTORIES = Kind(
     directories_in,
     directories,
 )
+DIRECTORY = Kind("directory", "the absolute path of a directory (or ~/…)", directory, directory)
+SIZE_KIND = Kind("size", "a number of bytes, with a unit or none: 2GB, 500MB, 1.5GiB", size_of, size_in_toml)

@@ -14,9 +14,24 @@ from outlast.kernel.backups import KEPT
 from outlast.kernel.errors import InvalidInput, NotAllowed
 from outlast.kernel.home import Home
 from outlast.runtime.options import Options
-from outlast.server.setting_kinds import DIRECTORIES, HOME, NAMES, PATH, Kind, choice, switch, text_of, whole
+from outlast.server.setting_kinds import (
+    DIRECTORIES,
+    DIRECTORY,
+    HOME,
+    NAMES,
+    PATH,
+    SIZE_KIND,
+    Kind,
+    choice,
+    switch,
+    text_of,
+    whole,
+)
+from outlast.storage.retention import FACTOR, Limits
 
 PREFIX = "OUTLAST_"
+DAY = 86_400_000_000
+"""µs."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -72,6 +87,42 @@ SETTINGS = (
     ),
     Setting("workflow_dirs", DIRECTORIES, (), "Directories with workflows, besides `workflows` in the home."),
     Setting("backups_kept", whole(1, 1000), KEPT, "How many backups of `outlast db backup` stay; older ones go."),
+    Setting(
+        "keep_days",
+        whole(1, 36500),
+        None,
+        "After how many days servers remove executions that are over. By default never.",
+    ),
+    Setting(
+        "keep_executions",
+        whole(1, 999_999_999),
+        None,
+        "How many executions of each workflow stay when they are over. By default all.",
+    ),
+    Setting(
+        "keep_bytes",
+        SIZE_KIND,
+        None,
+        "How large all logs together may be in the database (2GB); the oldest go first. By default any size.",
+    ),
+    Setting(
+        "keep_failed_factor",
+        whole(1, 1000),
+        FACTOR,
+        "What failed, timed out, was cancelled or lost counts as so many times younger than it is.",
+    ),
+    Setting(
+        "keep_rows",
+        switch(),
+        False,
+        "Whether the three limits remove only logs, and the executions themselves stay in the history.",
+    ),
+    Setting(
+        "archive_dir",
+        DIRECTORY,
+        None,
+        "Where servers archive what they remove, in a file for each month. By default nowhere.",
+    ),
     Setting("log_level", choice(*LOG_LEVELS), "info", "How much the server writes into server.log in the home."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -88,7 +139,25 @@ class Settings:
     allow_command: bool
     workflow_dirs: tuple[Path, ...]
     backups_kept: int
+    keep_days: int | None
+    keep_executions: int | None
+    keep_bytes: int | None
+    keep_failed_factor: int
+    keep_rows: bool
+    archive_dir: Path | None
     log_level: str
+
+    @property
+    def retention(self) -> Limits | None:
+        """What servers leave of old executions; None where they leave all."""
+        limits = Limits(
+            max_age=None if self.keep_days is None else self.keep_days * DAY,
+            keep=self.keep_executions,
+            max_bytes=self.keep_bytes,
+            failed_factor=self.keep_failed_factor,
+            logs_only=self.keep_rows,
+        )
+        return limits if limits.given else None
 
     def options(self, trigger: str, *, background: bool) -> Options:
         """What a runtime is told. `trigger`: what this process is in the history (mcp, cli)."""
@@ -101,6 +170,8 @@ class Settings:
             allow_command=self.allow_command,
             workflow_directories=self.workflow_dirs,
             background=background,
+            retention=self.retention,
+            archive_directory=self.archive_dir,
         )
 
 

@@ -129,7 +129,18 @@ def open_copy(path: str) -> sqlite3.Connection:
     if found != "ok":
         connection.close()
         raise InvalidInput(f"{path} is damaged: {found}.", next="restore another backup")
+    if is_archive(connection):
+        connection.close()
+        raise InvalidInput(
+            f"{path} is an archive: it holds what was removed, and nothing else.", next="outlast history --archive PATH"
+        )
     return connection
+
+
+def is_archive(connection: sqlite3.Connection) -> bool:
+    """Whether a database is an archive: executions that were removed from a store."""
+    known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone()
+    return known is not None and connection.execute("SELECT 1 FROM meta WHERE key = 'archive'").fetchone() is not None
 
 
 def quoted(path: str) -> str:

@@ -40,6 +40,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
+PRAGMA secure_delete = FAST;
 PRAGMA temp_store = MEMORY;
 PRAGMA mmap_size = 0;
 PRAGMA busy_timeout = 5000;
@@ -72,13 +73,17 @@ class Database:
         Raises StoreTooNew for a newer schema, StoreUnreachable, StoreDamaged, StoreBusy.
         """
         with translated(self.home.database), self.lock.held(self.lock_timeout):
-            if size(self.home.database) == 0:
+            fresh = size(self.home.database) == 0
+            if fresh:
                 self._begin()
             connection = sqlite3.connect(
                 self.home.database, isolation_level=None, check_same_thread=False, factory=StoreConnection
             )
             try:
                 connection.text_factory = lenient
+                if fresh:
+                    # Only an empty database can take it: freed pages can then be given back in small steps.
+                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 for pragma in PRAGMAS.strip().splitlines():
                     connection.execute(pragma)
                 connection.execute(f"PRAGMA cache_size = -{cache_kib}")

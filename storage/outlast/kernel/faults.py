@@ -30,6 +30,9 @@ POINTS = {
     "seal.synced": "spools and marks are durable, their blocks are not stored",
     "seal.stored": "blocks are stored, the log is not finished",
     "seal.finished": "a log is finished, its run directory is still there",
+    "archive.made": "an archive is whole and checked beside its place",
+    "archive.placed": "an archive has its name, nothing of what it holds was removed",
+    "prune.emptied": "run directories are removed, their executions are still there",
     "removal.emptied": "of a run directory only the plan is left",
 }
 """Every point and what holds there."""

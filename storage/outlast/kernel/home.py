@@ -21,6 +21,11 @@ class Home(NamedTuple):
         return self.root + "/store.lock"
 
     @property
+    def retention_lock(self) -> str:
+        """Whoever removes old executions holds it; it tells when that was last done by itself."""
+        return self.root + "/retention.lock"
+
+    @property
     def numbers(self) -> str:
         """The highest execution number that may have been given, so that a restored backup gives none twice."""
         return self.root + "/numbers"

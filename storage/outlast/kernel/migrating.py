@@ -38,6 +38,12 @@ def migrate(connection: sqlite3.Connection, home: Home, *, files: list[str] = FI
         return
     if version > 0:
         backups.take(connection, home, f"before-{len(files):04d}")
+    upgrade(connection, files=files)
+
+
+def upgrade(connection: sqlite3.Connection, *, files: list[str] = FILES) -> None:
+    """Apply the migrations that a database lacks, an empty one all of them. Nothing is kept of what it was."""
+    version = schema_version(connection)
     for number, name in enumerate(files[version:], start=version + 1):
         with open(os.path.join(DIRECTORY, name), encoding="utf-8") as file:
             apply(connection, number, file.read())

@@ -110,8 +110,9 @@ def page(
 
 
 def summary(connection: sqlite3.Connection, number: int) -> Summary:
-    number, raw_id, workflow_id, name, status, *rest = connection.execute(SQL["row"], (number,)).fetchone()
-    return Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest)
+    row = connection.execute(SQL["row"], (number,)).fetchone()
+    number, raw_id, workflow_id, name, status, *rest, pinned = row
+    return Summary(number, format_id(raw_id), workflow_id, name, ExecutionStatus(status), *rest, pinned=bool(pinned))
 
 
 def offset_of(page: int, page_size: int) -> int:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from outlast.kernel import backups, executions, faults
+from outlast.kernel import backups, executions, faults, wal
 from outlast.kernel.checksums import check_execution, crc
 from outlast.kernel.clock import Clock
-from outlast.kernel.database import Database, StoreConnection
+from outlast.kernel.database import Database, StoreConnection, translated
 from outlast.kernel.errors import Conflict, InvalidInput, StoreDamaged
 from outlast.kernel.files import read_regular
 from outlast.kernel.home import Home, RunDirectory
@@ -109,6 +109,29 @@ def set_aside(home: Home, backup: Path) -> Path:
 async def check(store: Store) -> Report:
     """Whether the database is what was written: SQLite's own check, then every checksum. Reads everything."""
     return await store.scan(examine)
+
+
+async def compact(store: Store) -> tuple[int, int]:
+    """Write the database anew without its free pages; its bytes before and after. Writers wait meanwhile."""
+    return await store.maintain(make_compact)
+
+
+def make_compact(database: Database, connection: StoreConnection) -> tuple[int, int]:
+    path = Path(database.home.database)
+    with translated(str(path)), database.lock.held(database.lock_timeout):
+        database.check_file(connection)
+        if schema_version(connection) > SCHEMA_VERSION:
+            raise too_new()
+        before = path.stat().st_size
+        # The copy that is made on the way may be larger than memory.
+        connection.execute("PRAGMA temp_store = FILE")
+        try:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("VACUUM")
+        finally:
+            connection.execute("PRAGMA temp_store = MEMORY")
+        wal.empty(connection, wal.PATIENCE_MS)
+        return before, path.stat().st_size
 
 
 def put_back(database: Database, connection: StoreConnection, path: Path, now: int) -> Restored:

@@ -75,6 +75,8 @@ def execution(connection: sqlite3.Connection, number: int) -> Execution:
         supervisor=supervisor_of(row),
         steps=steps(connection, number),
         approvals=approvals(connection, number),
+        pinned=bool(row["pinned"]),
+        log_removed_at=row["log_removed_at"],
     )
 
 

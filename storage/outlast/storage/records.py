@@ -86,6 +86,10 @@ class Execution:
     steps: tuple[Step, ...]
     approvals: tuple[Approval, ...]
     """Its gates, the earliest first."""
+    pinned: bool = False
+    """Retention leaves it alone."""
+    log_removed_at: int | None = None
+    """When retention removed its log, µs."""
 
     @property
     def recorded(self) -> bool:
@@ -176,6 +180,8 @@ class Summary:
     exit_code: int | None
     reason: str | None
     """The first cause once it is over; before it starts, what it waits for."""
+    pinned: bool = False
+    """Retention leaves it alone."""
 
 
 @dataclass(frozen=True, slots=True)

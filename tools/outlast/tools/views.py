@@ -191,13 +191,15 @@ def details_view(execution: Execution, details: Details) -> View:
         "binary_path": execution.binary_path,
         "retry_of": execution.retry_of,
         "rollback_of": execution.rollback_of,
+        "pinned": execution.pinned,
+        "log_removed": time_text(execution.log_removed_at),
         "leftovers": list(details.leftovers),
     }
 
 
 def summary_view(summary: Summary) -> View:
-    """One row of a listing."""
-    return {
+    """One row of a listing. `pinned` only where it is."""
+    view: View = {
         "handle_id": summary.id,
         "number": summary.number,
         "workflow_id": summary.workflow_id,
@@ -209,6 +211,9 @@ def summary_view(summary: Summary) -> View:
         "duration_seconds": seconds(summary.duration_us),
         "exit_code": summary.exit_code,
     }
+    if summary.pinned:
+        view["pinned"] = True
+    return view
 
 
 def history_view(page: Page, limit: int, offset: int) -> View:

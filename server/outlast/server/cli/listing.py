@@ -52,12 +52,13 @@ def row_of(row: Summary, at: int) -> list[str]:
     took = row.duration_us
     if took is None and row.started_at is not None:
         took = max(0, at - row.started_at)
-    code = "" if row.exit_code in (None, 0) else f" ({row.exit_code})"
+    marks = ["" if row.exit_code in (None, 0) else str(row.exit_code), "pinned" if row.pinned else ""]
+    told = ", ".join(filter(None, marks))
     why = "" if row.reason is None or row.status is ExecutionStatus.COMPLETED else visible(row.reason)
     return [
         str(row.number),
         row.workflow_id,
-        f"{row.status}{code}",
+        f"{row.status} ({told})" if told else str(row.status),
         moment(row.started_at or row.created_at, at),
         "" if took is None else duration_text(took),
         why if len(why) <= LONGEST_REASON else why[: LONGEST_REASON - 1] + "…",

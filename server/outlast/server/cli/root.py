@@ -34,6 +34,8 @@ COMMANDS = {
     "logs": Entry("logs", "Print what an execution printed."),
     "wait": Entry("wait", "Wait until an execution is over."),
     "cancel": Entry("cancel", "End an execution and all its processes."),
+    "pin": Entry("pin", "Keep an execution whatever its age."),
+    "prune": Entry("prune", "Remove or archive old executions."),
     "workflows": Entry("workflows", "List, show, check and create workflows."),
     "db": Entry("db", "Back up, restore and check the database."),
     "install": Entry("install", "Put Outlast into an MCP client's configuration."),

@@ -1,8 +1,10 @@
 """What one command works with: the settings, the store or the runtime, the screen."""
 
+import shlex
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 import click
@@ -51,6 +53,8 @@ class Session:
         self.flags: dict[str, str] = {}
         self.debug = False
         self.as_json = False
+        self.archive: Path | None = None
+        """What is asked about instead of the home's store."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -74,11 +78,21 @@ class Session:
     @contextmanager
     def observer(self) -> "Generator[Opened[Observer]]":
         """For what asks about executions, or ends them."""
-        from outlast.runtime.observer import open_observer  # only here: --help does without
+        from outlast.runtime.observer import open_archived, open_observer  # only here: --help does without
 
-        options = self.settings.options(TRIGGER, background=False)
-        with opened(options.home, lambda: open_observer(options), lambda it: it.store.lock_idle) as observer:
+        options, archive = self.settings.options(TRIGGER, background=False), self.archive
+
+        def open_it() -> "AbstractAsyncContextManager[Observer]":
+            return open_observer(options) if archive is None else open_archived(options, archive)
+
+        with opened(options.home, open_it, lambda it: it.store.lock_idle) as observer:
             yield observer
+
+    def command(self, words: str) -> str:
+        """A command that is useful next, about the same store: `outlast logs 142`."""
+        name, _, rest = words.partition(" ")
+        archive = "" if self.archive is None else f"--archive {shlex.quote(str(self.archive))} "
+        return f"outlast {name} {archive}{rest}"
 
     @contextmanager
     def store(self) -> "Generator[Opened[Store]]":
@@ -140,6 +154,22 @@ def json_option(command: F) -> F:
 
     return click.option(
         "--json", is_flag=True, is_eager=True, expose_value=False, callback=remember, help="Answer in JSON."
+    )(command)
+
+
+def archive_option(command: F) -> F:
+    """--archive: ask an archive instead of the home's store."""
+
+    def remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.ensure_object(Session).archive = Path(value).absolute()
+
+    return click.option(
+        "--archive",
+        metavar="FILE",
+        expose_value=False,
+        callback=remember,
+        help="Look into this archive (of outlast prune) instead.",
     )(command)
 
 

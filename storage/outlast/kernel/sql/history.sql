@@ -6,7 +6,7 @@ SELECT e.number FROM executions e WHERE {where} ORDER BY e.number DESC LIMIT :li
 -- name: row
 -- LEFT: a damaged row that has nothing to be joined with must not go unnoticed.
 SELECT e.number, e.id, w.workflow_id, v.name, e.status, e.created_at, e.started_at, e.ended_at, e.duration_us,
-       e.exit_code, e.reason
+       e.exit_code, e.reason, EXISTS (SELECT 1 FROM pins p WHERE p.execution = e.number)
 FROM executions e
 LEFT JOIN workflow_versions v ON v.id = e.version
 LEFT JOIN workflows w ON w.id = e.workflow

@@ -1,13 +1,16 @@
 -- name: by_number
 SELECT e.*, w.workflow_id, v.name AS workflow_name, v.type AS workflow_type, v.hash AS version_hash,
        CASE WHEN json_valid(v.definition) THEN v.definition ->> '$.events' END AS events,
-       u.name AS user_name, a.name AS agent_name, c.name AS customer_name
+       u.name AS user_name, a.name AS agent_name, c.name AS customer_name,
+       p.execution IS NOT NULL AS pinned, r.at AS log_removed_at
 FROM executions e
 JOIN workflow_versions v ON v.id = e.version
 JOIN workflows w ON w.id = e.workflow
 JOIN users u ON u.id = e.user
 LEFT JOIN agents a ON a.id = e.agent
 LEFT JOIN customers c ON c.id = e.customer
+LEFT JOIN pins p ON p.execution = e.number
+LEFT JOIN removed_logs r ON r.execution = e.number
 WHERE e.number = ?
 
 -- name: number_of

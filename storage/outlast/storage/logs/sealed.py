@@ -2,9 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
+from outlast.kernel import retention
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.queries import load
 from outlast.kernel.seals import Block
@@ -30,7 +32,7 @@ class BlockHead(NamedTuple):
 
 
 class SealedLog:
-    """Blocks by line number. Numbers without a block are shown as damage, never skipped."""
+    """Blocks by line number. Numbers without a block are shown as removed or as damage, never skipped."""
 
     def __init__(self, connection: sqlite3.Connection, number: int) -> None:
         self._connection = connection
@@ -45,26 +47,26 @@ class SealedLog:
                 yield self._stretch(held, min(held.last, head.first - 1))
                 expected = min(held.last, head.first - 1) + 1
             if head.first > expected:
-                yield missing(expected, head.first - 1)
+                yield self._missing(expected, head.first - 1)
                 expected = head.first
             held = head
         if held is not None and held.last >= expected:
             yield self._stretch(held, min(held.last, last))
             expected = held.last + 1
         if expected <= last:
-            yield missing(expected, last)
+            yield self._missing(expected, last)
 
     def backward(self, last: int) -> Iterator[Stretch]:
         """The stretches that hold lines `last` to 1, the newest first."""
         expected = last
         for head in self._heads_backward(last):
             if head.last < expected:
-                yield missing(head.last + 1, expected)
+                yield self._missing(head.last + 1, expected)
                 expected = head.last
             yield self._stretch(head, expected)
             expected = head.first - 1
         if expected >= 1:
-            yield missing(1, expected)
+            yield self._missing(1, expected)
 
     def _heads_forward(self, first: int, last: int) -> Iterator[BlockHead]:
         rows = self._connection.execute(SQL["block_with_line"], (self._number, first)).fetchall()
@@ -88,6 +90,19 @@ class SealedLog:
     def _stretch(self, head: BlockHead, last: int) -> Stretch:
         return Stretch(head.first, last, head.first_at, head.last_at, None, partial(self._load, head))
 
+    def _missing(self, first: int, last: int) -> Stretch:
+        """Where there is no block."""
+
+        def nothing() -> list[Piece]:
+            removed = retention.removed_log_at(self._connection, self._number)
+            if removed is None:
+                raise unreadable(first, last, "no block holds them")
+            day = datetime.fromtimestamp(removed / 1_000_000, UTC)
+            raise StoreDamaged(f"removed on {day:%Y-%m-%d} to save room; the execution itself was kept")
+
+        # Its time is unknown: no filter may leave it out.
+        return Stretch(first, last, 0, 1 << 62, None, nothing)
+
     def _load(self, head: BlockHead) -> list[Piece]:
         try:
             row = self._connection.execute(SQL["load_block"], (head.id,)).fetchone()
@@ -105,13 +120,3 @@ def unreadable(first: int, last: int, why: str) -> StoreDamaged:
         f"Lines {first} to {last} cannot be read from the database ({why}); other lines are not affected.",
         next="outlast db check, then outlast db restore",
     )
-
-
-def missing(first: int, last: int) -> Stretch:
-    """Where there is no block."""
-
-    def nothing() -> list[Piece]:
-        raise unreadable(first, last, "no block holds them")
-
-    # Its time is unknown: no filter may leave it out.
-    return Stretch(first, last, 0, 1 << 62, None, nothing)

@@ -100,3 +100,18 @@ def check(ctx: click.Context, session: Session) -> None:
         if report.problems:
             session.screen.line("next: outlast db restore PATH  (backups are in `backups` in the home)")
     ctx.exit(ExitCode.UNREACHABLE if report.problems else ExitCode.DONE)
+
+
+@db.command(short_help="Give the room of removed executions back to the disk.")
+@json_option
+@pass_session
+def compact(session: Session) -> None:
+    """Write the database anew without what is free in it. Whoever writes waits meanwhile, servers at most ten seconds;
+    as much room as the database takes is needed for a while.
+    """
+    with session.store() as store:
+        before, after = store.call(maintenance.compact, store.it)
+    if session.as_json:
+        session.screen.json({"bytes_before": before, "bytes": after})
+    else:
+        session.screen.line(f"{after:,} bytes, {max(0, before - after):,} fewer than before")

@@ -5,7 +5,7 @@ import click
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.status import ExecutionStatus
 from outlast.server.cli.listing import Leaf, print_page
-from outlast.server.cli.session import Session, json_option, pass_session
+from outlast.server.cli.session import Session, archive_option, json_option, pass_session
 from outlast.server.cli.wording import now, parse_moment
 from outlast.storage.history import MAX_LIMIT, PAGE_SIZE, Filter, offset_of
 from outlast.storage.records import Page
@@ -43,6 +43,7 @@ USUAL_LIMIT = 20
 @click.option("--cursor", help="Go on where the page that named this cursor ended.")
 @click.option("--page", type=click.IntRange(min=1), help="The page with this number, the first is 1.")
 @click.option("--page-size", type=click.IntRange(1, MAX_LIMIT), help=f"How many on a page; {PAGE_SIZE} by default.")
+@archive_option
 @json_option
 @pass_session
 @click.pass_context

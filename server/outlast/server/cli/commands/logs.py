@@ -10,7 +10,7 @@ from outlast.server.cli.following import follow
 from outlast.server.cli.lines import LineFormat, raw
 from outlast.server.cli.log_document import LogDocument, entry_view, json_of
 from outlast.server.cli.selecting import Entries, Selection, selected
-from outlast.server.cli.session import Opened, Session, json_option, pass_session
+from outlast.server.cli.session import Opened, Session, archive_option, json_option, pass_session
 from outlast.server.cli.tidying import tidy
 from outlast.server.cli.wording import now, parse_moment
 from outlast.storage.logs.filters import LogFilter
@@ -42,6 +42,7 @@ Writer = Callable[[Entries], None]
 @click.option("--attempt", type=click.IntRange(min=1), help="Only lines of this attempt.")
 @click.option("--stream", type=click.Choice(["merged", "stdout", "stderr", "event"]), help="Only lines of this stream.")
 @json_option
+@archive_option
 @pass_session
 @click.pass_context
 def logs(

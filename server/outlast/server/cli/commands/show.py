@@ -11,7 +11,7 @@ from outlast.runtime.observer import Observer
 from outlast.runtime.tracking import Tracked
 from outlast.server.cli.following import EVENT_SECONDS
 from outlast.server.cli.screen import Screen
-from outlast.server.cli.session import Opened, Session, json_option, pass_session
+from outlast.server.cli.session import Opened, Session, archive_option, json_option, pass_session
 from outlast.server.cli.tidying import tidy
 from outlast.server.cli.wording import counted, full_moment, now
 from outlast.storage.logs.reader import LogCount
@@ -27,6 +27,7 @@ LABEL_WIDTH = 11
 
 @click.command(short_help="Show everything about one execution.")
 @click.argument("handle")
+@archive_option
 @json_option
 @pass_session
 def show(session: Session, handle: str) -> None:
@@ -42,7 +43,7 @@ def show(session: Session, handle: str) -> None:
             view = status_view(execution, count, at, expected_end(execution, at, expected), tracked)
             session.screen.json(view | details_view(execution, details))
         else:
-            describe(session.screen, execution, details, count, expected, tracked, at)
+            describe(session, execution, details, count, expected, tracked, at)
         tidy(session, observer, execution)
 
 
@@ -54,7 +55,7 @@ def expected_of(observer: Opened[Observer], execution: Execution) -> Expectation
 
 
 def describe(
-    screen: Screen,
+    session: Session,
     execution: Execution,
     details: Details,
     count: LogCount,
@@ -63,6 +64,7 @@ def describe(
     at: int,
 ) -> None:
     """Everything as text; `at` is now, µs."""
+    screen = session.screen
     words = state_words(execution, at, expected)
     screen.line(f"#{execution.number} {execution.workflow_id} · {screen.status(execution.status, words)}")
     for label, value in facts(execution, details, count):
@@ -74,7 +76,7 @@ def describe(
         screen.line(line)
         for told in tree_lines(tracked.progress, over=execution.settled is not None):
             screen.line(f"  {told}")
-    screen.line(f"next: {' | '.join(useful(execution, count))}")
+    screen.line(f"next: {' | '.join(map(session.command, useful(execution, count)))}")
 
 
 def steps_lines(screen: Screen, execution: Execution, details: Details, at: int) -> Iterator[str]:
@@ -138,11 +140,14 @@ def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[t
         yield "approval", approval_words(execution, gate)
     if execution.retry_of is not None:
         yield "retry of", f"#{execution.retry_of}"
+    if execution.pinned:
+        yield "pinned", "old executions are removed without it"
     if execution.recorded:
         return  # its log stays where it runs
     lines = counted(count.lines, "line") + ("" if count.final else " so far")
     late = f"; {details.late_bytes:,} bytes came after its end and were not kept" if details.late_bytes else ""
-    yield "log", lines + late
+    gone = "" if execution.log_removed_at is None else f", removed {full_moment(execution.log_removed_at)}"
+    yield "log", lines + gone + late
 
 
 def program(argv: list[str]) -> tuple[str, str]:
@@ -172,9 +177,9 @@ def shown(value: Json) -> str:
 def useful(execution: Execution, count: LogCount) -> Iterator[str]:
     number = execution.number
     if execution.settled is None and not execution.recorded:
-        yield f"outlast logs -f {number}"
-        yield f"outlast cancel {number}"
+        yield f"logs -f {number}"
+        yield f"cancel {number}"
     else:
         if count.lines:
-            yield f"outlast logs {number}"
-        yield f"outlast history --workflow {execution.workflow_id}"
+            yield f"logs {number}"
+        yield f"history --workflow {execution.workflow_id}"
