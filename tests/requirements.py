@@ -63,6 +63,8 @@ REQUIREMENTS = {
     "S3-19": "Retention runs by itself when set (age, size, count), never on live executions; a dry run shows what "
     "would go; log limit per execution and compression have stated defaults.",
     "S3-21": "An execution started by the CLI is readable through MCP by its handle after everything was restarted.",
+    "S3-22": "The document's open questions (log retention, clean-up, load strategy, batch size and flush time, "
+    "indexes) are answered in docs, each with a measurement and, where useful, a setting.",
     "S4-15": "Errors never show stack traces or secrets; every query is parameterised; inputs have size limits and "
     "Unicode handling; the server keeps its own log with levels.",
     "S4-16": "docs/: database reference, tool and CLI reference with examples and errors, troubleshooting; "
