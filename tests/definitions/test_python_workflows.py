@@ -88,7 +88,7 @@ def test_nothing_but_the_standard_library_is_needed(workflow: Workflow) -> None:
         [sys.executable, "-S", "-m", "outlast.workflow", "flow:main"],
         cwd=workflow.project, env={"PYTHONPATH": str(workflow.library)}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert result.stdout.count("outlast") == 3, result.stderr
+    assert result.stdout.count("outlast") == 4, result.stderr
 
 
 def test_no_output_is_written_for_none(workflow: Workflow) -> None:

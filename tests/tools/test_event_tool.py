@@ -185,3 +185,59 @@ async def test_the_events_of_an_execution_reach_both_eras(
     await gate()
     status = await agent.call("get_status", handle_id=number, wait_seconds=30)
     assert [phase["status"] for phase in status.data["phases"]] == ["completed", "failed"]
+
+
+TELLING = """
+events: markers
+shell: |
+  tell() { echo "$1" >> "$OUTLAST_EVENTS"; }
+  tell '{"type": "phase", "name": "load", "total": 2}'
+  tell '{"type": "progress", "percent": 40.5, "message": "4 of 10 files"}'
+  tell '{"type": "metric", "name": "rows", "value": 1200, "unit": "rows"}'
+  tell '{"type": "metric", "name": "rows", "value": 4800}'
+  tell '{"type": "metric", "name": "loss", "value": 0.25}'
+  tell 'no JSON'
+  tell '{"type": "phase", "name": "store"}'
+  tell '{"type": "message", "message": "nearly there"}'
+  exit %d
+"""
+
+
+@pytest.mark.requirement("S3-10", "S3-15", "S3-3")
+@pytest.mark.parametrize(("code", "end"), [(0, "completed"), (3, "unfinished")])
+async def test_what_is_written_to_the_file_of_events_is_progress_and_changes_no_state(
+    modern: Agent, options: Options, define: Callable[[str, str], Path], code: int, end: str
+) -> None:
+    define("telling", TELLING % code)
+    begun = await modern.call("execute_workflow", workflow_id="telling", wait_seconds=30)
+    number = begun.data["number"]
+    status = await modern.call("get_status", handle_id=number, wait_seconds=30)
+    assert (status.data["status"], status.data["exit_code"]) == ("failed" if code else "completed", code)
+    assert status.data["progress"] == {"percent": 40.5, "message": "nearly there", "phase": "store"}
+    assert [(one["name"], one["status"]) for one in status.data["phases"]] == [("load", "completed"), ("store", end)]
+    assert status.data["metrics"] == [
+        {"name": "rows", "value": 4800, "unit": "rows", "count": 2},
+        {"name": "loss", "value": 0.25, "unit": None, "count": 1},
+    ]
+    completed = "1" if code else "2"
+    words = f"phase 2: store · {completed} of 2 completed · nearly there · rows = 4,800 rows (2 values) · loss = 0.25"
+    assert f'progress 40.5 %, told by the program: "{words}"' in status.text.splitlines()
+    lines = await all_lines(modern, number)
+    assert {line["stream"] for line in lines} == {"event"}
+    assert [line["type"] for line in lines] == [
+        "phase", "progress", "metric", "metric", "metric", "raw_output", "phase", "message",
+    ]  # fmt: skip
+    assert lines[1]["data"] == {"percent": 40.5, "message": "4 of 10 files", "phase": None}
+    assert [line["text"] for line in lines[:3]] == ["phase load", "40.5 %: 4 of 10 files", "rows = 1,200 rows"]
+    async with Client(create_server(options)) as client:
+        later = await Agent(client).call("get_status", handle_id=number)
+    assert [later.data[part] for part in ("progress", "phases", "metrics")] == [
+        status.data[part] for part in ("progress", "phases", "metrics")
+    ]
+
+
+async def test_a_program_that_tells_nothing_has_neither_phases_nor_metrics(modern: Agent) -> None:
+    status = await modern.run("echo", "x")
+    assert status.data["progress"] == {"percent": None, "message": None, "phase": None}
+    assert not {"phases", "metrics"} & set(status.data)
+    assert "told by the program" not in status.text

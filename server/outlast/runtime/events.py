@@ -1,11 +1,13 @@
-"""Events that programs print: lines that begin with `__WF_EVENT__:` and go on with a JSON object."""
+"""Events that programs tell, each a JSON object on a line: in the file $OUTLAST_EVENTS, or printed behind
+`__WF_EVENT__:` where their workflow says so."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from math import isfinite
+from typing import TypeAlias, cast
 
-from outlast.kernel.marks import MERGED, STDERR
+from outlast.kernel.marks import EVENT, MERGED, STDERR
 from outlast.kernel.plan import Json
 from outlast.storage.logs.lines import Line
 
@@ -15,27 +17,67 @@ PATTERN = "^" + MARKER.decode()
 LONGEST = 64 << 10
 """Bytes of a line that is still read as an event."""
 SAID_ON = (MERGED, STDERR)
-"""The streams on which events are said."""
+"""The streams on which events are said behind the marker."""
 
-TEXT, NUMBER, PERHAPS_TEXT, PERHAPS_NUMBER = (str,), (int,), (str, type(None)), (int, type(None))
-KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
-    "phase_started": {"phase": NUMBER, "name": TEXT, "total_phases": NUMBER},
-    "phase_completed": {"phase": NUMBER, "name": TEXT},
-    "phase_failed": {"phase": NUMBER, "name": TEXT, "error": TEXT},
-    "task_started": {"phase": NUMBER, "task_id": TEXT, "description": TEXT, "total_tasks": PERHAPS_NUMBER},
-    "task_progress": {"task_id": TEXT, "message": TEXT},
-    "task_completed": {"task_id": TEXT, "result": PERHAPS_TEXT},
-    "task_failed": {"task_id": TEXT, "error": TEXT},
-    "agent_started": {"task_id": TEXT, "agent_name": TEXT, "description": TEXT},
-    "agent_message": {"task_id": TEXT, "agent_name": TEXT, "message": TEXT},
-    "agent_completed": {"task_id": TEXT, "agent_name": TEXT, "result": PERHAPS_TEXT},
-    "agent_failed": {"task_id": TEXT, "agent_name": TEXT, "error": TEXT},
-    "state_file_created": {"phase": NUMBER, "file_path": TEXT, "description": TEXT},
-    "raw_output": {"stream": TEXT, "line": TEXT},
-}
-"""What each type of event says. Other keys are left out."""
 LARGEST = 1_000_000
 """Of a phase's number, and of a count."""
+EXACT = 2**53
+"""Larger integers are no longer exact where numbers are floating point, as in most JSON readers."""
+
+Said: TypeAlias = str | int | float | None
+"""A value in an event."""
+Check: TypeAlias = Callable[[Json], bool]
+
+
+def is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def is_count(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+
+
+def is_number(value: Json) -> bool:
+    """Finite, and an integer only as long as it is exact everywhere."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= EXACT if isinstance(value, int) else isfinite(value)
+
+
+def is_percent(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100
+
+
+def perhaps(check: Check) -> Check:
+    """May be left out, or null."""
+    return lambda value: value is None or check(value)
+
+
+KINDS: Mapping[str, Mapping[str, Check]] = {
+    "progress": {"percent": is_percent, "message": perhaps(is_text), "phase": perhaps(is_text)},
+    "phase": {"name": is_text, "number": perhaps(is_count), "total": perhaps(is_count)},
+    "metric": {"name": is_text, "value": is_number, "unit": perhaps(is_text)},
+    "message": {"message": is_text},
+    "phase_started": {"phase": is_count, "name": is_text, "total_phases": is_count},
+    "phase_completed": {"phase": is_count, "name": is_text},
+    "phase_failed": {"phase": is_count, "name": is_text, "error": is_text},
+    "task_started": {
+        "phase": is_count,
+        "task_id": is_text,
+        "description": is_text,
+        "total_tasks": perhaps(is_count),
+    },
+    "task_progress": {"task_id": is_text, "message": is_text},
+    "task_completed": {"task_id": is_text, "result": perhaps(is_text)},
+    "task_failed": {"task_id": is_text, "error": is_text},
+    "agent_started": {"task_id": is_text, "agent_name": is_text, "description": is_text},
+    "agent_message": {"task_id": is_text, "agent_name": is_text, "message": is_text},
+    "agent_completed": {"task_id": is_text, "agent_name": is_text, "result": perhaps(is_text)},
+    "agent_failed": {"task_id": is_text, "agent_name": is_text, "error": is_text},
+    "state_file_created": {"phase": is_count, "file_path": is_text, "description": is_text},
+    "raw_output": {"stream": is_text, "line": is_text},
+}
+"""What each type of event says. Other keys are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +85,7 @@ class Event:
     """One event as it was printed; its texts may be of any length and hold anything."""
 
     type: str
-    data: Mapping[str, str | int | None]
+    data: Mapping[str, Said]
     """What KINDS names for the type."""
 
     def text(self, key: str) -> str:
@@ -59,6 +101,16 @@ class Event:
         """The event as a line for people."""
         number = self.data.get("phase")
         match self.type:
+            case "progress":
+                place = f"{self.text('phase')}, " if self.text("phase") else ""
+                return f"{place}{plain(self.data['percent'])} %" + (f": {self.message}" if self.message else "")
+            case "phase":
+                return f"phase {self.text('name')}"
+            case "metric":
+                unit = f" {self.text('unit')}" if self.text("unit") else ""
+                return f"{self.text('name')} = {plain(self.data['value'])}{unit}"
+            case "message":
+                return self.message
             case "phase_started" | "phase_completed":
                 return f"phase {number} {self._verb}: {self.text('name')}"
             case "phase_failed":
@@ -85,12 +137,24 @@ class Event:
         return self.type.rpartition("_")[2]
 
 
-def event_of(line: Line) -> Event | None:
-    """The event that a line is; None for text, also for what is malformed or of an unknown type."""
-    if line.cut or line.spool.stream not in SAID_ON or not line.data.startswith(MARKER) or len(line.data) > LONGEST:
+def event_of(line: Line, *, marked: bool = True) -> Event | None:
+    """The event that a line is; None for text, also for what is malformed or of an unknown type.
+
+    `marked`: whether the workflow says that printed lines with the marker are events.
+    """
+    if line.cut or len(line.data) > LONGEST:
         return None
+    if line.spool.stream == EVENT:
+        return parsed(line.data)
+    if marked and line.spool.stream in SAID_ON and line.data.startswith(MARKER):
+        return parsed(line.data[len(MARKER) :])
+    return None
+
+
+def parsed(text: bytes) -> Event | None:
+    """The event that a JSON text is."""
     try:
-        said: object = json.loads(line.data[len(MARKER) :])
+        said: object = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict):
@@ -98,13 +162,15 @@ def event_of(line: Line) -> Event | None:
     values = cast("dict[str, Json]", said)
     kind = values.get("type")
     wanted = KINDS.get(kind) if isinstance(kind, str) else None
-    if wanted is None or not all(fits(values.get(key), types) for key, types in wanted.items()):
+    if wanted is None or not all(check(values.get(key)) for key, check in wanted.items()):
         return None
-    return Event(cast("str", kind), {key: cast("str | int | None", values.get(key)) for key in wanted})
+    return Event(cast("str", kind), {key: cast("Said", values.get(key)) for key in wanted})
 
 
-def fits(value: Json, types: tuple[type, ...]) -> bool:
-    """Whether a value is of one of the types; numbers are small ones from 0 on."""
-    if isinstance(value, bool) or not isinstance(value, types):
-        return False
-    return not isinstance(value, int) or 0 <= value <= LARGEST
+def plain(value: Said) -> str:
+    """A number for people: with thousands apart, and no more digits than say something."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{int(value):,}" if value.is_integer() and abs(value) <= EXACT else f"{value:.6g}"
+    return str(value)

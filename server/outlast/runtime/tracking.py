@@ -1,14 +1,15 @@
 """How far executions have come, by their own words: events are read once, as they come, and what they add up to is
 remembered."""
 
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 
 import anyio
 
+from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.events import PATTERN, event_of
 from outlast.runtime.logbooks import Logbooks
-from outlast.runtime.progress import Progress, fold
+from outlast.runtime.progress import Progress, completed, fold
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.reader import LogReader
 from outlast.storage.records import Execution
@@ -44,25 +45,27 @@ class Tracker:
         self._tracked: dict[str, Tracked] = {}
 
     async def progress(self, execution: Execution, seconds: float) -> Tracked | None:
-        """What is known after reading for at most about `seconds`; None where the workflow tells no events."""
-        if not execution.marked_events:
+        """What is known after reading for at most about `seconds`; None where there is no log that could tell."""
+        if execution.recorded:
             return None
         deadline = anyio.current_time() + seconds
         tracked = self._tracked.get(execution.id, UNKNOWN)
         while not tracked.final:
-            before = tracked
-            tracked = await self._logbooks.ask(execution, lambda reader, before=before: advanced(reader, before))
+            ask = partial(advanced, tracked=tracked, marked=execution.marked_events)
+            tracked = await self._logbooks.ask(execution, ask)
             if tracked.whole or anyio.current_time() >= deadline:
                 break
         self._tracked.pop(execution.id, None)
         self._tracked[execution.id] = tracked
         if len(self._tracked) > REMEMBERED:
             del self._tracked[next(iter(self._tracked))]
+        if execution.status is ExecutionStatus.COMPLETED:
+            return replace(tracked, progress=completed(tracked.progress))
         return tracked
 
 
-def advanced(reader: LogReader, tracked: Tracked) -> Tracked:
-    """One round further."""
-    found = reader.next(EVENTS, tracked.seen, ROUND_LINES, ROUND)
-    events = [event for event in map(event_of, found.lines) if event is not None]
+def advanced(reader: LogReader, tracked: Tracked, marked: bool) -> Tracked:
+    """One round further. Printed lines are only looked at where the workflow says that they may be events."""
+    found = reader.next_events(EVENTS if marked else None, tracked.seen, ROUND_LINES, ROUND)
+    events = [event for line in found.lines if (event := event_of(line, marked=marked)) is not None]
     return Tracked(reduce(fold, events, tracked.progress), found.seen, found.whole, found.final)

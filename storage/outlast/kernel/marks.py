@@ -52,6 +52,11 @@ class Spool(NamedTuple):
         return cls(value >> 16, value >> 4 & 0xFFF, value & 0xF)
 
 
+def is_event(packed: int) -> bool:
+    """Whether a packed spool is what a child wrote to $OUTLAST_EVENTS."""
+    return packed & 0xF == EVENT
+
+
 class Mark(NamedTuple):
     spool: int
     """Packed; see Spool."""

@@ -27,6 +27,8 @@ class Block(NamedTuple):
     segments: bytes
     data: bytes
     crc: int
+    events: int = 0
+    """Lines of the stream `event`."""
 
 
 class Seal(NamedTuple):

@@ -20,7 +20,7 @@ class Meaning(NamedTuple):
 
 def meaning_of(line: Line, execution: Execution) -> Meaning:
     """A line of an execution's log as it is shown: an event in words, anything else as it was printed."""
-    event = event_of(line) if execution.marked_events else None
+    event = event_of(line, marked=execution.marked_events)
     return Meaning(shown(line.data) if event is None else shown_text(event.words()), event)
 
 

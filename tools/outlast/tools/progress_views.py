@@ -1,4 +1,4 @@
-"""What an execution's program has told about its phases, for those who ask how far it is.
+"""What an execution's program has told of its phases and of what it measured, for those who ask how far it is.
 
 All texts are the program's: made visible, shortened, and in the text of an answer quoted.
 """
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from outlast.kernel.plan import Json
-from outlast.runtime.progress import Agent, Phase, Progress, Task
+from outlast.runtime.events import plain
+from outlast.runtime.progress import Agent, Metric, Phase, Progress, Task
 from outlast.runtime.tracking import Tracked
 from outlast.tools.readable import visible
 
@@ -16,6 +17,9 @@ T = TypeVar("T", Phase, Task, Agent)
 
 MOST_BYTES = 8 * 1024
 """Of all phases in an answer."""
+SHOWN_METRICS = 20
+"""In an answer; people are shown all."""
+METRICS_IN_LINE = 5
 SHARES = ((50, 100, 20), (50, 20, 5), (20, 8, 2), (20, 3, 0), (10, 0, 0), (3, 0, 0))
 """Phases, tasks of each and agents of each that are shown, less and less until they fit."""
 LONGEST = 200
@@ -31,7 +35,7 @@ def progress_view(tracked: Tracked | None) -> dict[str, Json]:
         "message": None if progress.message is None else clear(progress.message),
         "phase": None if phase is None else clear(phase.name) or f"phase {phase.number}",
     }
-    if tracked is not None and not tracked.whole:
+    if tracked is not None and not tracked.whole and not progress.empty:
         view["read_to"] = tracked.seen
     return view
 
@@ -47,6 +51,18 @@ def phases_view(progress: Progress, *, over: bool) -> dict[str, Json]:
         if len(json.dumps(view, ensure_ascii=False).encode("utf-8", "surrogatepass")) <= MOST_BYTES:
             break
     return view
+
+
+def metrics_view(progress: Progress) -> dict[str, Json]:
+    """`metrics`: the newest value of each, and how often it was told. The first ones, where there are many."""
+    shown = list(progress.metrics.items())[:SHOWN_METRICS]
+    view: dict[str, Json] = {
+        "metrics": [
+            {"name": clear(name), "value": metric.value, "unit": clear(metric.unit) or None, "count": metric.count}
+            for name, metric in shown
+        ]
+    }
+    return view | omission("metrics_omitted", len(progress.metrics) - len(shown))
 
 
 def phase_view(phase: Phase, tasks: int, agents: int, *, over: bool) -> dict[str, Json]:
@@ -102,7 +118,7 @@ def clear(text: str) -> str:
 
 def progress_line(tracked: Tracked | None) -> str | None:
     """How far it is, in one line; None where nothing was told."""
-    if tracked is None or (not tracked.progress.phases and tracked.progress.message is None):
+    if tracked is None or tracked.progress.empty:
         return None
     progress = tracked.progress
     percent = "" if progress.percent is None else f" {progress.percent} %"
@@ -116,9 +132,19 @@ def progress_words(progress: Progress) -> Iterator[str]:
     """`phase 1: build`, `1 of 5 completed`, `task compile: 40 files`."""
     if (phase := progress.phase) is not None:
         yield f"phase {phase.number}" + (f": {clear(phase.name)}" if phase.name else "")
-        yield f"{progress.completed} of {progress.total or len(progress.phases)} completed"
+        if progress.total or not phase.in_turn:
+            yield f"{progress.completed} of {progress.total or len(progress.phases)} completed"
     if progress.message is not None:
         yield clear(progress.message)
+    metrics = list(progress.metrics.items())
+    yield from (measured(clear(name), clear(metric.unit), metric) for name, metric in metrics[:METRICS_IN_LINE])
+    if len(metrics) > METRICS_IN_LINE:
+        yield f"{len(metrics) - METRICS_IN_LINE} more metrics"
+
+
+def measured(name: str, unit: str, metric: Metric) -> str:
+    times = "" if metric.count == 1 else f" ({metric.count:,} values)"
+    return f"{name} = {plain(metric.value)}{f' {unit}' if unit else ''}{times}"
 
 
 def tree_lines(progress: Progress, *, over: bool) -> Iterator[str]:
@@ -129,8 +155,10 @@ def tree_lines(progress: Progress, *, over: bool) -> Iterator[str]:
         for task in phase.tasks.values():
             yield f"  task {visible(task.id)}: " + told(task, over=over)
             yield from (f"    agent {visible(agent.name)}: {told(agent, over=over)}" for agent in task.agents.values())
+    for name, metric in progress.metrics.items():
+        yield "metric " + measured(visible(name), visible(metric.unit), metric)
     if progress.left_out:
-        yield f"{progress.left_out:,} more phases, tasks or agents were not kept"
+        yield f"{progress.left_out:,} more phases, tasks, agents or metrics were not kept"
 
 
 def told(one: Task | Agent, *, over: bool) -> str:

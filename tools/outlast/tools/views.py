@@ -11,7 +11,7 @@ from outlast.kernel.states import Parked, Pending, Running, Settled
 from outlast.runtime.tracking import Tracked
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Approval, Artifact, Details, Execution, Page, Step, StepResult, Summary
-from outlast.tools.progress_views import phases_view, progress_view
+from outlast.tools.progress_views import metrics_view, phases_view, progress_view
 from outlast.tools.readable import reason_text, visible
 
 View = dict[str, Json]
@@ -70,7 +70,8 @@ def status_view(
     expected_end: int | None = None,
     tracked: Tracked | None = None,
 ) -> View:
-    """Where an execution stands. `now` and `expected_end` are µs. `phases` only where its program told of any."""
+    """Where an execution stands. `now` and `expected_end` are µs. `phases` and `metrics` only where its
+    program told of any."""
     settled = execution.settled
     view: View = {
         "handle_id": execution.id,
@@ -97,6 +98,8 @@ def status_view(
     }
     if tracked is not None and tracked.progress.phases:
         view |= phases_view(tracked.progress, over=settled is not None)
+    if tracked is not None and tracked.progress.metrics:
+        view |= metrics_view(tracked.progress)
     return view
 
 

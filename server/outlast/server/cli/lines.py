@@ -55,7 +55,7 @@ class LineFormat:
         head = f"{entry.n:>5} {self._clock}.{entry.at // 100_000 % 10} "
         if len(self._steps) > 1:
             head += self._steps[entry.spool.step - 1].ljust(self._width) + " "
-        event = event_of(entry) if self._execution.marked_events else None
+        event = event_of(entry, marked=self._execution.marked_events)
         text = readable(entry.data, colours=self._colours) if event is None else visible(event.words())
         return f"{new_day}{self._dim(head)}{text}\n"
 

@@ -12,3 +12,8 @@ CREATE TABLE removed_logs(
   execution INTEGER PRIMARY KEY REFERENCES executions(number) ON DELETE CASCADE,
   at        INTEGER NOT NULL
 ) STRICT;
+
+-- Event lines: how many lines of the stream `event` a block holds, so that progress is read without reading the rest.
+-- Blocks from before say 0.
+ALTER TABLE log_blocks ADD COLUMN events INTEGER NOT NULL DEFAULT 0 CHECK(events >= 0);
+CREATE INDEX log_blocks_events ON log_blocks(execution, first_line) WHERE events > 0;

@@ -8,8 +8,8 @@ INSERT INTO log_seals(execution, lines, position, late_bytes) VALUES (?, ?, ?, ?
 ON CONFLICT(execution) DO UPDATE SET lines = excluded.lines, position = excluded.position, late_bytes = excluded.late_bytes
 
 -- name: insert_block
-INSERT INTO log_blocks(execution, first_line, lines, first_at, last_at, raw_bytes, codec, segments, data, crc)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO log_blocks(execution, first_line, lines, first_at, last_at, raw_bytes, codec, segments, data, crc, events)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: finish
 UPDATE executions SET log_lines = ? WHERE number = ?
@@ -29,6 +29,11 @@ ORDER BY first_line LIMIT ?
 SELECT id, first_line, lines, first_at, last_at FROM log_blocks
 WHERE execution = ? AND first_line <= ?
 ORDER BY first_line DESC LIMIT ?
+
+-- name: blocks_with_events
+SELECT id, first_line, lines, first_at, last_at FROM log_blocks
+WHERE execution = ? AND first_line > ? AND events > 0
+ORDER BY first_line LIMIT ?
 
 -- name: load_block
 -- Data comes last: SQLite follows overflow pages only as far as the columns asked for.

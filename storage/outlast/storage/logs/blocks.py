@@ -15,6 +15,7 @@ import sys
 import zlib
 
 from outlast.kernel.errors import StoreDamaged
+from outlast.kernel.marks import is_event
 from outlast.kernel.seals import Block
 from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, LOST, WHOLE, Piece
 from outlast.storage.logs.walks import MOST_LOST, Walk
@@ -84,6 +85,7 @@ class BlockBuilder:
             segments=segments,
             data=data,
             crc=checksum(first.first, segments, data),
+            events=sum(piece.lines for piece in pieces if is_event(piece.spool)),
         )
 
     def _compressed(self, data: bytes) -> bytes:

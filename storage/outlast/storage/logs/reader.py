@@ -13,7 +13,7 @@ from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
 from outlast.storage.logs.lines import Entry, Line, masks_of
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.positions import Position, decode_position
-from outlast.storage.logs.scanning import scan
+from outlast.storage.logs.scanning import scan, scan_events
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.search import LogSearch, Search
 from outlast.storage.logs.spools import SpoolLog
@@ -44,7 +44,7 @@ class Glance(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The next lines that match, as far as bounded reading came."""
+    """The next lines that may be events, as far as bounded reading came."""
 
     lines: list[Line]
     """Ascending."""
@@ -158,15 +158,21 @@ class LogReader:
 
         return self._answer(look)
 
-    def next(self, pattern: LinePattern, after: int, limit: int, seconds: float) -> Found:
-        """The matching lines behind line `after`, in bounded time: as `glance` it reads at most GLANCE bytes that no
-        question before it has read, and once `limit` lines are found or `seconds` are over it looks no further."""
+    def next_events(self, printed: LinePattern | None, after: int, limit: int, seconds: float) -> Found:
+        """The lines behind line `after` that may be events: those of the stream `event`, and of the others those that
+        `printed` matches. In bounded time: as `glance` it reads at most GLANCE bytes that no question before it has
+        read, and once `limit` lines are found or `seconds` are over it looks no further."""
         end = self._clock() + seconds
 
+        def enough(lines: int) -> bool:
+            return lines >= limit or self._clock() >= end
+
         def look(view: View) -> Found:
-            found = scan(view, pattern, after + 1, lambda lines: lines >= limit or self._clock() >= end)
-            whole = view.whole and found.seen >= view.count
-            return Found(found.lines, found.seen, whole, view.final and whole)
+            lines, seen = ([], view.count) if printed is None else scan(view, printed, after + 1, enough)
+            told = scan_events(view, after + 1, seen, enough)
+            both = {line.n: line for line in (*lines, *told.lines) if line.n <= told.seen}
+            whole = view.whole and told.seen >= view.count
+            return Found([both[n] for n in sorted(both)], told.seen, whole, view.final and whole)
 
         return self._answer(look, GLANCE)
 

@@ -9,6 +9,7 @@ from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.view import View
 
 EVERYTHING = Sieve(LogFilter(), [])
+EVENTS = Sieve(LogFilter(stream="event"), [])
 
 
 class Scanned(NamedTuple):
@@ -30,3 +31,16 @@ def scan(view: View, pattern: LinePattern, low: int, enough: Callable[[int], boo
         if enough(len(lines)):
             break
     return Scanned(lines, seen)
+
+
+def scan_events(view: View, low: int, high: int, enough: Callable[[int], bool]) -> Scanned:
+    """The lines of the stream `event` numbered `low` to `high`. Blocks and spools without any are not read."""
+    lines: list[Line] = []
+    for stretch in view.with_events(low):
+        if stretch.first > high:
+            break
+        for window in view.windows(stretch, low, high, EVENTS):
+            lines += (entry for entry in window.entries() if isinstance(entry, Line))
+        if enough(len(lines)):
+            return Scanned(lines, min(max(low - 1, stretch.last), high))
+    return Scanned(lines, max(low - 1, high))

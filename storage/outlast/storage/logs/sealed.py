@@ -68,6 +68,19 @@ class SealedLog:
         if expected >= 1:
             yield self._missing(1, expected)
 
+    def with_events(self, first: int, last: int) -> Iterator[Stretch]:
+        """Only the stretches that hold lines of the stream `event`, of those with lines `first` to `last`."""
+        held = self._connection.execute(SQL["block_with_line"], (self._number, first)).fetchone()
+        behind, size = (held[1] if held is not None else first) - 1, FEWEST
+        while rows := self._connection.execute(SQL["blocks_with_events"], (self._number, behind, size)).fetchall():
+            for head in map(BlockHead._make, rows):
+                if head.first > last:
+                    return
+                if head.last >= first:
+                    yield self._stretch(head, min(head.last, last))
+            behind = rows[-1][1]
+            size = min(size * 2, MOST)
+
     def _heads_forward(self, first: int, last: int) -> Iterator[BlockHead]:
         rows = self._connection.execute(SQL["block_with_line"], (self._number, first)).fetchall()
         size = FEWEST

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from outlast.kernel.errors import StoreDamaged
+from outlast.kernel.marks import is_event
 from outlast.storage.logs.filters import MOST_BYTES, Sieve
 from outlast.storage.logs.lines import WHOLE, Entry, LogGap, Piece, size_of
 from outlast.storage.logs.sealed import SealedLog
@@ -64,6 +65,15 @@ class View:
         if self.spools is not None:
             for stretch in self.spools.forward(max(first, self.sealed + 1)):
                 if stretch.last > self.sealed:
+                    yield stretch._replace(first=max(stretch.first, self.sealed + 1))
+
+    def with_events(self, first: int) -> Iterator[Stretch]:
+        """Of the stretches from line `first` on those that hold lines of the stream `event`."""
+        if first <= self.sealed:
+            yield from self.blocks.with_events(first, self.sealed)
+        if self.spools is not None:
+            for stretch in self.spools.forward(max(first, self.sealed + 1)):
+                if stretch.last > self.sealed and any(map(is_event, stretch.spools or ())):
                     yield stretch._replace(first=max(stretch.first, self.sealed + 1))
 
     def backward(self, last: int) -> Iterator[Stretch]:
