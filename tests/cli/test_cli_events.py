@@ -81,3 +81,19 @@ def test_another_tools_directory_is_searched_when_the_setting_says_so(home: Home
     assert "research-flow" not in cli("workflows", "list").stdout
     Path(home.config).write_text(f"workflow_dirs = [{json.dumps(str(directory))}]\n")
     assert "research-flow" in cli("workflows", "list").stdout
+
+
+def test_whoever_waits_for_a_workflow_is_told_how_far_it_came(home: Home, cli: Cli) -> None:
+    tell = """echo '{"type": "progress", "percent": 100, "message": "all done"}' >> $OUTLAST_EVENTS"""
+    text = f"shell: |\n  echo one\n  {tell}\n  echo 'no event' >> $OUTLAST_EVENTS\n"
+    Path(home.workflows, "telling.yaml").write_text(f"id: telling\n{text}")
+    result = cli("run", "--wait", "telling")
+    assert result.exit_code == 0
+    assert sorted(lines_of(result)) == ["no event", "one"], "events that are not printed are not its output"
+    assert result.stderr.splitlines()[-1] == 'progress 100 %, told by the program: "all done"'
+    assert json.loads(cli("wait", 1, "--json").stdout)["progress"] == {
+        "percent": 100,
+        "message": "all done",
+        "phase": None,
+    }
+    assert 'progress 100 %, told by the program: "all done"' in lines_of(cli("show", 1))

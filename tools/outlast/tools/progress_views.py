@@ -142,6 +142,16 @@ def progress_words(progress: Progress) -> Iterator[str]:
         yield f"{len(metrics) - METRICS_IN_LINE} more metrics"
 
 
+def glance_words(progress: Progress) -> Iterator[str]:
+    """`40 %`, `load`, `4 of 10 files`: what was told last, for a line that is written over again and again."""
+    if progress.percent is not None:
+        yield f"{progress.percent} %"
+    if (phase := progress.phase) is not None:
+        yield clear(phase.name) or f"phase {phase.number}"
+    if progress.message is not None:
+        yield clear(progress.message)
+
+
 def measured(name: str, unit: str, metric: Metric) -> str:
     times = "" if metric.count == 1 else f" ({metric.count:,} values)"
     return f"{name} = {plain(metric.value)}{f' {unit}' if unit else ''}{times}"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
+from outlast.kernel.marks import EVENT
 from outlast.runtime.events import event_of
 from outlast.storage.logs.lines import Entry, LogGap
 from outlast.storage.records import Execution
@@ -63,12 +64,19 @@ class LineFormat:
         return f"\x1b[2m{text}{RESET}" if self._colours else text
 
 
-def bare(entries: Iterable[Entry], *, colours: bool) -> str:
-    """The lines alone, as somebody who follows a command wants to see them."""
-    return "".join(
-        f"[{gap_text(entry)}]\n" if isinstance(entry, LogGap) else readable(entry.data, colours=colours) + "\n"
-        for entry in entries
-    )
+def bare(entries: Iterable[Entry], *, colours: bool, marked: bool = False) -> str:
+    """The lines alone, as somebody who follows a command wants to see them. Events that it prints are said in words,
+    those that it writes to $OUTLAST_EVENTS are not part of what it prints. `marked`: as event_of has it."""
+    return "".join(text + "\n" for entry in entries if (text := bare_line(entry, colours, marked)) is not None)
+
+
+def bare_line(entry: Entry, colours: bool, marked: bool) -> str | None:
+    if isinstance(entry, LogGap):
+        return f"[{gap_text(entry)}]"
+    event = event_of(entry, marked=marked)
+    if event is None:
+        return readable(entry.data, colours=colours)
+    return None if entry.spool.stream == EVENT else visible(event.words())
 
 
 def raw(entries: Iterable[Entry]) -> bytes:

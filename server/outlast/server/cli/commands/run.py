@@ -14,7 +14,7 @@ from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.runtime import Runtime, Started
 from outlast.runtime.starting import StartRequest
 from outlast.server.cli.ending import ExitCode, code_of, still_going
-from outlast.server.cli.following import follow
+from outlast.server.cli.following import EVENT_SECONDS, follow
 from outlast.server.cli.giving import asked, given_params, merged, next_step
 from outlast.server.cli.lines import bare
 from outlast.server.cli.live import status_line
@@ -24,6 +24,7 @@ from outlast.server.cli.tidying import tidy
 from outlast.server.cli.wording import counted, now, parse_seconds
 from outlast.storage.records import Execution
 from outlast.tools.expectations import Expectation, expectation
+from outlast.tools.progress_views import glance_words, progress_line
 from outlast.tools.texts import joined, state_words, usual_words
 from outlast.tools.views import started_view
 
@@ -199,10 +200,11 @@ def waited(session: Session, runtime: Opened[Runtime], started: Started, seconds
             for seen in follow(runtime, number, Selection()):
                 execution = seen.execution
                 if not session.as_json:
-                    status.write(bare(seen.entries, colours=screen.colours))
-                    words = state_words(execution, now(), expected)
-                    lines = counted(seen.lines, "line")
-                    status.say(f"#{number} {execution.workflow_id} · {words} · {lines}")
+                    status.write(bare(seen.entries, colours=screen.colours, marked=execution.marked_events))
+                    words = [state_words(execution, now(), expected), counted(seen.lines, "line")]
+                    if screen.live and (told := runtime.call(runtime.it.progress, execution, 0)) is not None:
+                        words += glance_words(told.progress)
+                    status.say(f"#{number} {' · '.join([execution.workflow_id, *words])}")
                 if deadline is not None and time.monotonic() >= deadline and execution.settled is None:
                     break
     except KeyboardInterrupt:
@@ -212,6 +214,8 @@ def waited(session: Session, runtime: Opened[Runtime], started: Started, seconds
         screen.json(started_view(execution, started.already_existed))
     else:
         screen.note(f"#{number} {execution.workflow_id} {state_words(execution, now(), expected)}")
+        if (line := progress_line(runtime.call(runtime.it.progress, execution, EVENT_SECONDS))) is not None:
+            screen.note(line)
     if execution.settled is None:
         screen.note(still_going(number))
         return ExitCode.TIMED_OUT
