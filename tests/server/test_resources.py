@@ -21,6 +21,8 @@ from mcp.types import (
 
 from outlast.kernel.home import Home
 from outlast.runtime.options import Options
+from outlast.runtime.runtime import Runtime
+from outlast.server import watching
 from outlast.server.opening import Opening
 from outlast.server.serving import create_server
 from waiting import BOUND, until
@@ -62,9 +64,26 @@ async def test_executions_logs_and_workflows_are_read_as_resources(client: Clien
     assert "completed" in await text_of(client, f"execution://{number}")
     log = await text_of(client, f"execution://{number}/logs")
     assert [line.split()[-1] for line in log.splitlines()[2:-1]] == ["1", "2", "3", "4", "5"]
+    assert "execution://" not in log, "there is no more"
     part = await text_of(client, f"execution://{number}/logs?after=1&limit=2")
-    assert [line.split()[-1] for line in part.splitlines()[2:-1]] == ["2", "3"]
+    assert [line.split()[-1] for line in part.splitlines()[2:-2]] == ["2", "3"]
+    assert part.splitlines()[-1] == f"next: execution://{number}/logs?after=3&limit=2"
+    last = await text_of(client, f"execution://{number}/logs?limit=2")
+    assert last.splitlines()[-1] == f"from line 1 on: execution://{number}/logs?after=0&limit=2"
     assert "Says hello." in await text_of(client, "workflow://greet")
+
+
+@pytest.mark.requirement("S3-3")
+async def test_the_links_in_a_log_lead_through_all_of_it(client: Client) -> None:
+    number = await run(client, "seq", "1", "25")
+    uri, seen = f"execution://{number}/logs?limit=10", list[str]()
+    uri = (await text_of(client, uri)).splitlines()[-1].removeprefix("from line 1 on: ")
+    while uri:
+        lines = (await text_of(client, uri)).splitlines()
+        end = next(i for i, line in enumerate(lines) if line.startswith("<<end "))
+        seen += [line.split()[-1] for line in lines[2:end]]
+        uri = lines[-1].removeprefix("next: ") if lines[-1].startswith("next: ") else ""
+    assert seen == [str(n) for n in range(1, 26)]
 
 
 @pytest.mark.parametrize(
@@ -233,3 +252,49 @@ def damage(home: Home, number: int) -> None:
     connection.execute("UPDATE executions SET updated_at = updated_at + 1 WHERE number = ?", (number,))
     connection.commit()
     connection.close()
+
+
+@pytest.mark.requirement("S3-17")
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed:mcp.MCPDeprecationWarning")
+async def test_whoever_subscribed_to_a_log_that_never_rests_is_told_now_and_then_and_of_the_end(
+    server: MCPServer[Opening], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Era
+) -> None:
+    looks: list[str] = []
+    real = watching.look_at
+
+    async def counted(runtime: Runtime, uri: str) -> watching.Seen | None:
+        looks.append(uri)
+        return await real(runtime, uri)
+
+    monkeypatch.setattr(watching, "look_at", counted)
+    monkeypatch.setattr(watching, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(watching, "TELL_EVERY", 3600.0)
+    told: list[str] = []
+
+    async def hear(message: object) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            told.append(str(message.params.uri))
+
+    async def listen(client: Client, uri: str) -> None:
+        async with client.listen(resource_subscriptions=[uri]) as events:
+            while True:
+                told.append(str(getattr(await anext(events), "uri", "")))
+
+    stop = tmp_path / "stop"
+    handler = hear if mode == "legacy" else None  # the stream tells clients of the newer era
+    async with Client(server, mode=mode, message_handler=handler) as client, anyio.create_task_group() as listeners:
+        number = await run(client, "sh", "-c", f"until [ -e {stop} ]; do echo x; sleep 0.01; done", wait=0)
+        uri = f"execution://{number}/logs"
+        if mode == "legacy":
+            await client.subscribe_resource(uri)
+        else:
+            listeners.start_soon(listen, client, uri)
+        await until(lambda: told == [uri])
+        seen = len(looks)
+        await until(lambda: len(looks) > seen + 20)
+        assert told == [uri], "it has changed again and again meanwhile"
+        stop.touch()
+        await until(lambda: len(told) >= 2)
+        assert "completed" in await text_of(client, f"execution://{number}")
+        listeners.cancel_scope.cancel()

@@ -1,14 +1,18 @@
 """`get_logs`: every line can be reached, none can pretend to be something else, no reply is too large."""
 
+import os
 import re
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 from agents import Agent, Answer
 
 from outlast.kernel.home import Home
+from outlast.runtime.awaiting import Arrivals, Look
 from outlast.storage.logs.filters import MOST_BYTES as MOST_LOADED
 from outlast.tools.results import MOST_BYTES, USUAL_BYTES
 from waiting import until
@@ -30,6 +34,7 @@ async def test_the_last_lines_come_first(agent: Agent) -> None:
     assert line == {"n": 120, "stream": "merged", "step": "run", "attempt": 1, "type": "raw_output", "text": "120"}
     rest = {name: answer.data[name] for name in ("log_lines", "log_lines_final", "omitted", "next_cursor")}
     assert rest == {"log_lines": 120, "log_lines_final": True, "omitted": 0, "next_cursor": None}
+    assert answer.data["permalink"] == "1#L71-L120"
     assert answer.text.splitlines()[0].startswith("#1 command · lines 71-120 of 120, UTC ")
     assert answer.text.splitlines()[0].endswith("(older: before=71)")
 
@@ -220,3 +225,154 @@ async def test_an_empty_log_says_so(modern: Agent) -> None:
     await modern.run("true")
     answer = await modern.call("get_logs", handle_id=1)
     assert (answer.text, answer.data["lines"]) == ("#1 command · no lines", [])
+
+
+@pytest.mark.requirement("S3-3")
+async def test_a_link_shows_exactly_its_lines_and_leads_to_those_that_do_not_fit(modern: Agent) -> None:
+    status = await modern.shell("seq 1 300 | sed 's/$/ of a line that is as long as lines of logs are in general/'")
+    for handle in ("1#L120-L180", "#1#L120-L180", f"{status.data['handle_id']}#L120-L180"):
+        answer = await modern.call("get_logs", handle_id=handle)
+        assert numbers(answer) == list(range(120, 181))
+        assert (answer.data["next_cursor"], answer.data["permalink"]) == (None, "1#L120-L180")
+        assert "lines 120-180 of 300" in answer.text
+        assert "rest:" not in answer.text
+        assert "older:" not in answer.text
+    one = await modern.call("get_logs", handle_id="1#L7")
+    assert (numbers(one), one.data["permalink"]) == ([7], "1#L7")
+    seen: list[int] = []
+    handle = "1#L11-L100"
+    while handle:
+        answer = await modern.call("get_logs", handle_id=handle, limit=40)
+        seen += numbers(answer)
+        rest = re.search(r"rest: (\S+)\)", answer.text)
+        assert (rest is None) == (answer.data["next_cursor"] is None)
+        handle = rest[1] if rest else ""
+    assert seen == list(range(11, 101))
+    further = await modern.call("get_logs", handle_id="1#L11-L100", after=90)
+    assert numbers(further) == list(range(91, 101))
+    back = await modern.call("get_logs", handle_id="1#L11-L100", before=15, limit=2)
+    assert numbers(back) == [13, 14]
+    assert "older: before=13" in back.text
+    matching = await modern.call("get_logs", handle_id="1#L11-L100", pattern="^[23]0 ")
+    assert numbers(matching) == [20, 30]
+    assert "no line in 301-305; the log has 300" in (await modern.call("get_logs", handle_id="1#L301-L305")).text
+    partly = await modern.call("get_logs", handle_id="1#L299-L305")
+    assert (numbers(partly), partly.data["next_cursor"]) == ([299, 300], None)
+
+
+@pytest.mark.requirement("S3-3")
+async def test_a_link_to_many_lines_shows_what_fits_and_where_the_rest_is(modern: Agent) -> None:
+    await modern.shell("seq 1 5000 | sed 's/$/ of a line that is as long as lines of logs are in general/'")
+    seen: list[int] = []
+    handle = "1#L1001-L4000"
+    while handle:
+        answer = await modern.call("get_logs", handle_id=handle)
+        assert answer.size <= MOST_BYTES
+        seen += numbers(answer)
+        rest = re.search(r"rest: (\S+)\)", answer.text)
+        handle = rest[1] if rest else ""
+    assert seen == list(range(1001, 4001))
+
+
+async def test_a_link_that_names_no_lines_is_an_error_and_elsewhere_it_is_its_execution(modern: Agent) -> None:
+    await modern.shell("seq 1 20")
+    for link, instead in (("1#L9-L3", "1#L3-L9"), ("1#L0", "1#L1-L1"), ("1#Lx", "142#L120-L180")):
+        for tool in ("get_logs", "get_status"):
+            answer = await modern.call(tool, handle_id=link)
+            assert answer.is_error
+            assert "names no lines" in answer.data["message"]
+            assert answer.data["next"] == instead
+    assert (await modern.call("get_status", handle_id="1#L3-L9")).data["number"] == 1
+    assert (await modern.call("cancel_execution", handle_id="1#L3")).data["status"] == "completed"
+    assert (await modern.call("get_logs", handle_id="77#L3")).data["code"] == "execution_not_found"
+
+
+SPEAKER = 'while read -r line < \'{gate}\'; do [ "$line" = end ] && break; echo "$line"; done'
+
+
+@pytest.fixture
+def speak(tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Says a word to the execution that reads the gate; it prints the word."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    fd = os.open(gate, os.O_RDWR)
+    yield lambda word: os.write(fd, f"{word}\n".encode()) and None
+    os.close(fd)
+
+
+async def speaking(agent: Agent, tmp_path: Path) -> None:
+    script = SPEAKER.format(gate=tmp_path / "gate")
+    await agent.call("execute_workflow", workflow_id="command", params={"argv": ["/bin/sh", "-c", script]})
+
+
+@pytest.mark.requirement("S3-17")
+async def test_many_readers_wait_for_lines_and_each_gets_every_one_once(
+    modern: Agent, tmp_path: Path, speak: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    real = Arrivals._look  # pyright: ignore[reportPrivateUsage]
+
+    async def look(arrivals: Arrivals, number: int) -> Look:
+        found = await real(arrivals, number)
+        looks.append(found.at)
+        return found
+
+    monkeypatch.setattr(Arrivals, "_look", look)
+    await speaking(modern, tmp_path)
+    heard: list[list[str]] = [[] for _ in range(20)]
+
+    async def follow(lines: list[str]) -> None:
+        cursor: int | None = 0
+        while cursor is not None:
+            answer = await modern.call("get_logs", handle_id=1, after=cursor, wait_seconds=45)
+            assert not answer.is_error
+            lines += [line["text"] for line in answer.data["lines"]]
+            cursor = answer.data["next_cursor"]
+
+    words = [f"w{n}" for n in range(5)]
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as readers:
+            for lines in heard:
+                readers.start_soon(follow, lines)
+            for n, word in enumerate(words, 1):
+                speak(word)
+                await until(lambda n=n: all(len(lines) == n for lines in heard))
+            speak("end")
+    assert heard == [words] * 20
+    assert len(looks) > len(set(looks)) * 3, "they look together"
+
+
+@pytest.mark.requirement("S3-17")
+async def test_waiting_for_lines_ends_with_the_time_and_with_the_execution(
+    modern: Agent, tmp_path: Path, speak: Callable[[str], None]
+) -> None:
+    await speaking(modern, tmp_path)
+    speak("one")
+    first = await modern.call("get_logs", handle_id=1, after=0, wait_seconds=30)
+    assert (numbers(first), first.data["next_cursor"]) == ([1], 1)
+    nothing = await modern.call("get_logs", handle_id=1, after=1, wait_seconds=0.1)
+    assert (numbers(nothing), nothing.data["next_cursor"]) == ([], 1)
+    assert "note" not in nothing.data
+    speak("two")
+    cut = await modern.call("get_logs", handle_id=1, after=1, wait_seconds=1000)
+    assert numbers(cut) == [2]
+    assert cut.data["note"] == "wait_seconds 1000 was cut to 45; ask again to wait longer"
+    assert cut.text.splitlines()[0] == cut.data["note"]
+    speak("three")
+    speak("four")
+    matching = await modern.call("get_logs", handle_id=1, after=0, pattern="^fo", wait_seconds=30)
+    assert numbers(matching) == [4]
+    linked = await modern.call("get_logs", handle_id="1#L4-L5", after=4, wait_seconds=0.1)
+    assert (numbers(linked), linked.data["next_cursor"]) == ([], 4)
+    speak("end")
+    over = await modern.call("get_logs", handle_id=1, after=4, wait_seconds=30)
+    assert (numbers(over), over.data["next_cursor"], over.data["log_lines_final"]) == ([], None, True)
+    assert "no line after 4; the log has 4" in over.text
+
+
+async def test_waiting_needs_to_know_for_which_lines(modern: Agent) -> None:
+    await modern.shell("echo one")
+    answer = await modern.call("get_logs", handle_id=1, wait_seconds=5)
+    assert answer.is_error
+    assert "it needs after" in answer.data["message"]
+    assert answer.data["next"] == "get_logs(1, after=N, wait_seconds=5)"

@@ -2,6 +2,7 @@
 
 from outlast.kernel.database import Connection, data_version
 from outlast.kernel.ids import format_id, parse_handle
+from outlast.kernel.permalinks import handle_of
 from outlast.storage import reading
 from outlast.storage.records import Execution
 from outlast.storage.store import Store
@@ -40,6 +41,6 @@ class Live:
         return version, reading.execution(connection, number or reading.number_of(connection, handle))
 
     def _known(self, handle: str | int) -> int | None:
-        parsed = parse_handle(handle)
+        parsed = parse_handle(handle_of(handle))
         number = self._numbers.get(format_id(parsed)) if isinstance(parsed, bytes) else parsed
         return number if number in self._snapshots else None

@@ -16,6 +16,7 @@ from outlast.kernel.errors import InvalidInput, OutlastError
 from outlast.kernel.files import read_regular
 from outlast.kernel.home import Home, RunDirectory
 from outlast.kernel.locks import run_lock_held
+from outlast.kernel.permalinks import Lines
 from outlast.kernel.plan import decode_plan, decode_secrets
 from outlast.runtime.shielding import shielded
 from outlast.storage import reading
@@ -47,6 +48,8 @@ class LogQuery:
     """Lines behind this number, ascending."""
     before: int | None = None
     """The last lines in front of this number."""
+    within: Lines | None = None
+    """Only these lines, ascending from the first on unless `before` is given."""
     pattern: str | None = None
     """An RE2 regular expression; only matching lines, with `context` lines around each."""
     context: int = 0
@@ -195,13 +198,14 @@ class Logbooks:
     def _search(self, connection: Connection, execution: Execution, query: LogQuery) -> LogPage:
         assert query.pattern is not None, "only called for a search"
         reader = self._new_reader(connection, execution)
+        lines = lines_of(query)
         try:
             found = reader.search(
                 query.pattern,
                 query.limit,
                 query.context,
-                after=query.after,
-                before=query.before,
+                after=query.after if lines is None else lines.first - 1,
+                before=query.before if lines is None else lines.last + 1,
                 wanted=query.wanted,
             )
             return LogPage(tuple(found.entries), reader.count(), search=found)
@@ -209,7 +213,9 @@ class Logbooks:
             reader.close()
 
     def _page(self, reader: LogReader, query: LogQuery) -> LogPage:
-        if query.after is not None:
+        if (lines := lines_of(query)) is not None:
+            entries = reader.within(lines, query.limit, query.wanted, newest=query.before is not None)
+        elif query.after is not None:
             entries = reader.after(query.after, query.limit, query.wanted)
         elif query.before is not None:
             entries = reader.before(query.before, query.limit, query.wanted)
@@ -217,6 +223,15 @@ class Logbooks:
             entries = reader.last(query.limit, query.wanted)
         full = len(entries) == query.limit or size_of(entries) >= MOST_BYTES
         return LogPage(tuple(entries), reader.count(), full)
+
+
+def lines_of(query: LogQuery) -> Lines | None:
+    """What is left of the lines that a query is limited to, if it is, behind `after` or in front of `before`."""
+    if query.within is None:
+        return None
+    first, last = query.within
+    first = first if query.after is None else max(first, query.after + 1)
+    return Lines(first, last if query.before is None else min(last, query.before - 1))
 
 
 def free_within(run_lock: str, seconds: float) -> bool:

@@ -17,6 +17,7 @@ from outlast.kernel.record import Record
 from outlast.kernel.recording import Recorded
 from outlast.kernel.states import Parked
 from outlast.kernel.status import ExecutionStatus
+from outlast.runtime.awaiting import Arrivals
 from outlast.runtime.library import Library
 from outlast.runtime.live import Live
 from outlast.runtime.logbooks import Logbooks, LogPage, LogQuery
@@ -49,6 +50,7 @@ class Observer:
         self._logbooks = Logbooks(store, options.home)
         self._tracker = Tracker(self._logbooks)
         self.pruner = Pruner(store, options.home, self._logbooks, options.clock)
+        self._arrivals = Arrivals(self._live, self._logbooks)
 
     async def get(self, handle: str | int) -> Execution:
         """An execution as it is now: from memory while it is live, from the store when it is over.
@@ -114,6 +116,19 @@ class Observer:
     async def logs(self, execution: Execution, query: LogQuery) -> LogPage:
         """Lines of an execution's log."""
         return await self._logbooks.page(execution, query)
+
+    async def wait_for_line(self, number: int, after: int, seconds: float) -> Execution:
+        """An execution once there is a line behind line `after` or it is over; or as it is when `seconds` have passed.
+
+        Any number may wait for one execution: its log is looked at for all of them at once.
+        """
+        deadline = anyio.current_time() + seconds
+        while True:
+            left = deadline - anyio.current_time()
+            look = await self._arrivals.wait(number, after, min(max(left, 0), LOOK_AFTER_EVERY))
+            if look.over or look.counted.lines > after or left <= LOOK_AFTER_EVERY:
+                return look.execution
+            await self.reconcile()
 
     async def log_count(self, execution: Execution) -> LogCount:
         """How many lines an execution has printed, as far as they have arrived."""

@@ -12,6 +12,7 @@ from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, ListResourcesResult, Pagin
 
 from outlast.definitions.values import show
 from outlast.kernel.errors import InvalidInput, NotFound, OutlastError
+from outlast.kernel.permalinks import split_permalink
 from outlast.runtime.logbooks import LogQuery
 from outlast.runtime.runtime import Runtime
 from outlast.server.opening import Opening
@@ -21,10 +22,10 @@ from outlast.storage.records import Summary
 from outlast.tools.expectations import expectation
 from outlast.tools.log_pages import LogReply
 from outlast.tools.readable import visible_lines
-from outlast.tools.results import MOST_BYTES, unexpected
+from outlast.tools.results import MOST_BYTES, ROOM, unexpected
 from outlast.tools.status import report
 from outlast.tools.texts import details_text, joined
-from outlast.tools.views import details_view
+from outlast.tools.views import View, details_view
 from outlast.tools.workflow_views import summary_of, workflow_text
 
 T = TypeVar("T")
@@ -85,10 +86,22 @@ async def read_logs(id: str, context: Reading, after: str = "", limit: str = str
         execution = await runtime.get(id)
         final = (await runtime.log_count(execution)).final
         page = await runtime.logs(execution, query)
-        reply = LogReply(execution, query, page, final=final, most=MOST_BYTES)
-        return (await anyio.to_thread.run_sync(reply.build))[0]
+        reply = LogReply(execution, query, page, final=final, most=MOST_BYTES - ROOM)
+        text, view = await anyio.to_thread.run_sync(reply.build)
+        return joined([text, further(execution.number, query, view)])
 
     return await answered(context, look)
+
+
+def further(number: int, query: LogQuery, view: View) -> str | None:
+    """The address of the lines behind those that are shown, where any can follow; and, where the last ones are shown,
+    that of the first."""
+    cursor, shown = view["next_cursor"], view["permalink"]
+    following = None if cursor is None else f"next: {logs_uri(number)}?after={cursor}&limit={query.limit}"
+    lines = split_permalink(shown)[1] if isinstance(shown, str) else None
+    if query.after is not None or lines is None or lines.first == 1:
+        return following
+    return joined([following, f"from line 1 on: {logs_uri(number)}?after=0&limit={query.limit}"])
 
 
 def number(field: str, text: str) -> int:

@@ -23,6 +23,8 @@ LOG = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at what somebody has subscribed to."""
+TELL_EVERY = 1.0
+"""Seconds between two notices about one address; that it is over is told at once."""
 LOOK_RARELY = 5.0
 """Seconds between two looks at whether there are new executions."""
 
@@ -34,9 +36,10 @@ class Seen(NamedTuple):
 
     updated_at: int
     lines: int
+    over: bool = False
 
 
-UNREADABLE = Seen(-1, -1)
+UNREADABLE = Seen(-1, -1, over=True)
 
 
 class Watcher:
@@ -45,6 +48,7 @@ class Watcher:
     def __init__(self) -> None:
         self._wanted: Counter[str] = Counter()
         self._seen: dict[str, Seen | None] = {}
+        self._told: dict[str, float] = {}
         self._newest: int | None = None
         self._tellers: list[Tell] = []
         self._news = anyio.Event()
@@ -76,6 +80,7 @@ class Watcher:
         if self._wanted[uri] <= 0:
             del self._wanted[uri]
             self._seen.pop(uri, None)
+            self._told.pop(uri, None)
 
     async def run(self, opening: Opening) -> None:
         """Look and tell, until cancelled. Begins once the runtime is open for somebody else's sake."""
@@ -100,8 +105,10 @@ class Watcher:
             except (OutlastError, OSError) as error:
                 LOG.info("looking at %s: %s", uri, error)
                 seen = UNREADABLE  # told once; and it keeps nobody behind it from being told
-            if uri in self._wanted and seen != self._seen.get(uri):
-                self._seen[uri] = seen
+            now = anyio.current_time()
+            early = now - self._told.get(uri, -TELL_EVERY) < TELL_EVERY and seen is not None and not seen.over
+            if uri in self._wanted and seen != self._seen.get(uri) and not early:
+                self._seen[uri], self._told[uri] = seen, now
                 await self._tell(ResourceUpdated(uri))
 
     async def _tell(self, event: ServerEvent) -> None:
@@ -118,7 +125,8 @@ async def look_at(runtime: "Runtime", uri: str) -> Seen | None:
         execution = await runtime.get(rest.partition("/")[0])
     except NotFound:
         return None
-    return Seen(execution.updated_at, (await runtime.log_glance(execution)).counted.lines)
+    over = execution.settled is not None
+    return Seen(execution.updated_at, (await runtime.log_glance(execution)).counted.lines, over)
 
 
 async def first_look(opening: Opening, uri: str) -> Seen | None:

@@ -9,6 +9,7 @@ from outlast.kernel import claims
 from outlast.kernel.checksums import check_execution, crc, damaged
 from outlast.kernel.executions import not_found
 from outlast.kernel.ids import format_id, is_id, parse_handle, parse_id
+from outlast.kernel.permalinks import handle_of
 from outlast.kernel.plan import decode_plan
 from outlast.kernel.process import ProcessId
 from outlast.kernel.queries import load
@@ -22,8 +23,9 @@ KNOWN = frozenset(ExecutionStatus)
 
 
 def number_of(connection: sqlite3.Connection, handle: str | int) -> int:
-    """The number that a handle (UUID, 142, "142", "#142") names. NotFound where there is no such execution."""
-    parsed = parse_handle(handle)
+    """The number that a handle (UUID, 142, "142", "#142") names, also with lines behind it. NotFound where there is no
+    such execution."""
+    parsed = parse_handle(handle_of(handle))
     row = None
     if isinstance(parsed, int):
         row = connection.execute(SQL["exists"], (parsed,)).fetchone() and (parsed,)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from outlast.definitions.values import show
 from outlast.kernel.marks import MERGED, STREAM_NAMES
-from outlast.runtime.logbooks import EVERYTHING, LogPage, LogQuery
+from outlast.kernel.permalinks import permalink
+from outlast.runtime.logbooks import EVERYTHING, LogPage, LogQuery, lines_of
 from outlast.storage.logs.lines import Entry, Line, joined_gaps
 from outlast.storage.records import Execution
 from outlast.tools.log_views import gap_text, gap_view, line_view, meaning_of
@@ -35,6 +36,8 @@ class LogReply:
     """No line was added after the page was read."""
     most: int
     """Bytes of the whole reply."""
+    counted: int = 0
+    """Lines there were before the page was read: all of them were looked at."""
 
     def build(self) -> tuple[str, View]:
         """The reply as text and as structured content."""
@@ -51,6 +54,7 @@ class LogReply:
             "log_lines_final": self.page.count.final,
             "omitted": omitted,
             "next_cursor": newer,
+            "permalink": permalink(self.execution.number, rows[0].first, rows[-1].last) if rows else None,
         }
         search = self.page.search
         if search is not None:
@@ -66,7 +70,7 @@ class LogReply:
 
     @property
     def _forward(self) -> bool:
-        return self.query.after is not None
+        return self.query.after is not None or (self.query.within is not None and self.query.before is None)
 
     def _entries(self) -> list[Entry]:
         """The lines, and of what was searched also what could not be looked at: it may hide further matches."""
@@ -121,18 +125,26 @@ class LogReply:
         search = self.page.search
         if search is not None:
             return None if search.complete else search.searched_from
-        more = rows and rows[0].first > 1 and self.page.more
+        first = 1 if self.query.within is None else self.query.within.first
+        more = rows and rows[0].first > first and self.page.more
         return rows[0].first if more else None
 
     def _newer(self, rows: Sequence[Row], omitted: int) -> int | None:
         """What to pass as `after` for the lines behind these; None when no line can follow."""
         total = self.page.count.lines
-        search = self.page.search
+        search, lines = self.page.search, lines_of(self.query)
         if self._forward and omitted and rows:
             return rows[-1].last
         if search is not None:
             seen = search.searched_to
             over = seen >= total or (self._forward and search.complete and self.query.before is None)
+            if lines is not None and seen >= lines.last:
+                return None
+        elif lines is not None:
+            seen = rows[-1].last if rows else lines.first - 1
+            over = seen >= lines.last or not (self._forward and self.page.more)
+            if over and max(self.counted, seen) >= lines.last:
+                return None
         else:
             before = self.query.before
             seen = rows[-1].last if rows else before - 1 if before is not None else self.query.after or 0
@@ -162,12 +174,18 @@ class LogReply:
         days = sorted({day_of(entry) for entry in self.page.entries if isinstance(entry, Line)})
         day = f", UTC {days[0]}" if len(days) == 1 else ", UTC" if days else ""
         pointers = [f"older: before={older}"] if older is not None else []
-        pointers += [f"newer: after={newer}"] if newer is not None else []
+        within = self.query.within
+        if newer is not None and within is not None:
+            pointers.append(f"rest: {permalink(self.execution.number, newer + 1, within.last)}")
+        elif newer is not None:
+            pointers.append(f"newer: after={newer}")
         pointed = f" ({'; '.join(pointers)})" if pointers else ""
         return f"#{self.execution.number} {self.execution.workflow_id} · {words}{day}{pointed}"
 
     def _where(self) -> str:
         """Where the lines were looked for."""
+        if (within := lines_of(self.query)) is not None:
+            return f" in {within.first:,}-{within.last:,}"
         if self.query.after is not None:
             return f" after {self.query.after:,}"
         return "" if self.query.before is None else f" before {self.query.before:,}"

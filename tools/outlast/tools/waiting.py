@@ -13,6 +13,27 @@ TELL_EVERY = 2.0
 """Seconds between two progress notifications. Clients count a silent call as a dead one after some minutes."""
 
 
+async def wait_for_line(call: Call, runtime: Runtime, execution: Execution, after: int, seconds: float) -> Execution:
+    """The execution once there is a line behind line `after` or it is over; or as it is when `seconds` have passed.
+    A client hears of it as with wait_for."""
+    begun = anyio.current_time()
+    while (waited := anyio.current_time() - begun) < seconds:
+        if waited:
+            words = state_words(execution, runtime.options.clock.now())
+            words = f"#{execution.number} {execution.workflow_id} {words}, no line behind {after:,} so far"
+            await call.report_progress(round(waited, 1), seconds, words)
+        left = min(seconds - waited, TELL_EVERY)
+        execution = await runtime.wait_for_line(execution.number, after, left)
+        if over(execution) or (await runtime.log_glance(execution)).counted.lines > after:
+            break
+    return execution
+
+
+def over(execution: Execution) -> bool:
+    """Whether it prints nothing any more."""
+    return execution.settled is not None or execution.recorded
+
+
 async def wait_for(call: Call, runtime: Runtime, handle: str | int, seconds: float) -> Execution:
     """The execution once it is over, at a gate or paused; or as it is when `seconds` have passed.
 

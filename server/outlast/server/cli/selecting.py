@@ -84,10 +84,19 @@ def newest(observer: Opened[Observer], execution: Execution, selection: Selectio
     yield from reversed(pages)
 
 
-def query_of(selection: Selection, left: int | None, **place: int | None) -> LogQuery:
+def query_of(
+    selection: Selection, left: int | None, *, after: int | None = None, before: int | None = None
+) -> LogQuery:
     """The question for the next page. `left`: how many lines or matches are still to come; None for all."""
     limit = MOST_LINES if left is None else min(left, MOST_LINES)
-    return LogQuery(limit=limit, pattern=selection.pattern, context=selection.context, wanted=selection.wanted, **place)
+    return LogQuery(
+        limit=limit,
+        after=after,
+        before=before,
+        pattern=selection.pattern,
+        context=selection.context,
+        wanted=selection.wanted,
+    )
 
 
 def entries_of(page: LogPage, selection: Selection, high: float) -> Entries:

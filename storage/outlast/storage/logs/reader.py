@@ -9,6 +9,7 @@ from outlast.kernel import seals
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.executions import not_found
 from outlast.kernel.home import RunDirectory
+from outlast.kernel.permalinks import Lines
 from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
 from outlast.storage.logs.lines import Entry, Line, masks_of
 from outlast.storage.logs.patterns import LinePattern
@@ -117,6 +118,18 @@ class LogReader:
         high = line_number("before", n) - 1
         sieve = Sieve(wanted, self._steps)
         return self._answer(lambda view: view.newest(1, min(high, view.count), sieve, limit))
+
+    def within(self, lines: Lines, limit: int, wanted: LogFilter = ALL, *, newest: bool = False) -> list[Entry]:
+        """The first `limit` of these lines, or the last ones, ascending."""
+        check_limit(limit)
+        sieve = Sieve(wanted, self._steps)
+        low = line_number("lines", lines.first)
+
+        def look(view: View) -> list[Entry]:
+            find = view.newest if newest else view.oldest
+            return find(low, min(lines.last, view.count), sieve, limit)
+
+        return self._answer(look)
 
     def search(
         self,

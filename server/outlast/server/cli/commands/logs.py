@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import click
 
+from outlast.kernel.permalinks import split_permalink
 from outlast.runtime.observer import Observer
 from outlast.server.cli.following import follow
 from outlast.server.cli.lines import LineFormat, raw
@@ -63,7 +64,8 @@ def logs(
     attempt: int | None,
     stream: str | None,
 ) -> None:
-    """Print what the execution HANDLE (142, #142 or a UUID) printed: all of it, unless an option says less.
+    """Print what the execution HANDLE (142, #142 or a UUID) printed: all of it, unless an option says less; of
+    142#L120-L180 these lines.
 
     Lines are numbered from 1 for ever. What a terminal would act on is written out (`\\x1b`), colours apart where
     a terminal is there; --raw prints the bytes. Times are local.
@@ -76,6 +78,12 @@ def logs(
         raise click.UsageError("--before is for lines that are there; it cannot stand beside --follow.", ctx)
     if following and lines is not None and after is not None:
         raise click.UsageError("--follow goes on after --after by itself; --lines cannot stand beside both.", ctx)
+    linked = split_permalink(handle)[1]
+    if following and linked is not None:
+        raise click.UsageError("A link names lines that are there; it cannot stand beside --follow.", ctx)
+    if linked is not None:
+        after = max(after or 0, linked.first - 1)
+        before = min(before or linked.last + 1, linked.last + 1)
     if context and (following or pattern is None):
         raise click.UsageError("--context is for lines around the matches of --grep, without --follow.", ctx)
     at = now()
