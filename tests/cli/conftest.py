@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from commandline import SECONDS, Cli, Gate, Spawn
+from terminals import Terminal
 
 from outlast.kernel.home import Home
 from outlast.server.cli.root import outlast
@@ -66,3 +67,11 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.delenv("TZ")
     time.tzset()
+
+
+@pytest.fixture
+def terminals(home: Home) -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()

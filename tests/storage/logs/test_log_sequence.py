@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from log_files import Execution, Printed, clipped, first, last, matching, printed
 
 from outlast.kernel.marks import EVENT, GAP, STDERR, STDOUT, STREAM_NAMES, Spool
+from outlast.kernel.permalinks import Lines
 from outlast.storage.logs import blocks, sealer, spools, walks
 from outlast.storage.logs.filters import LogFilter
-from outlast.storage.logs.lines import Entry, LogGap
+from outlast.storage.logs.lines import Entry, Line, LogGap
+from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.reader import LogReader
 
 MAX_LINE = 24
@@ -146,7 +148,29 @@ def compare(reader: LogReader, log: Printed, draw: st.DataObject) -> None:
     n = draw.draw(st.integers(0, count + 2), "n")
     assert reader.after(n, limit, wanted) == expected(log, wanted, n + 1, count)[:limit]
     assert reader.before(n, limit, wanted) == expected(log, wanted, 1, n - 1)[-limit:]
+    until = draw.draw(st.integers(0, count + 2), "until")
+    linked = expected(log, wanted, n, min(until, count)) if n <= until else []
+    assert reader.within(Lines(n, until), limit, wanted) == linked[:limit]
+    assert reader.within(Lines(n, until), limit, wanted, newest=True) == linked[-limit:]
     compare_search(reader, log, draw, wanted, limit)
+    compare_events(reader, log, draw.draw(st.sampled_from((None, "b", "^a", "zzz")), "printed"), limit)
+
+
+def compare_events(reader: LogReader, log: Printed, pattern: str | None, limit: int) -> None:
+    """Lines that may be events come in their order, each once, however many at a time."""
+    marked = None if pattern is None else LinePattern(pattern)
+    hits = set() if pattern is None else set(matching(log, pattern, 1, log.count, lambda *_: True))
+    lines = [entry for entry in log.entries if isinstance(entry, Line)]
+    wanted = [line for line in lines if line.spool.stream == EVENT or line.n in hits]
+    found: list[Line] = []
+    seen, whole = 0, False
+    while not whole:
+        result = reader.next_events(marked, seen, limit, 60)
+        assert all(seen < line.n <= result.seen for line in result.lines)
+        assert result.whole or result.seen > seen
+        found += result.lines
+        seen, whole = result.seen, result.whole
+    assert (found, seen) == (wanted, log.count)
 
 
 def compare_search(reader: LogReader, log: Printed, draw: st.DataObject, wanted: LogFilter, limit: int) -> None:

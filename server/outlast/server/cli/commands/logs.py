@@ -1,5 +1,6 @@
 """`outlast logs`."""
 
+import select
 import sys
 from collections.abc import Callable
 
@@ -107,6 +108,8 @@ def logs(
                 if seen.entries:
                     write(seen.entries)
                     session.screen.flush()
+                elif nobody_reads():
+                    raise BrokenPipeError
             tidy(session, observer, execution)
         else:
             for entries in selected(observer, execution, selection):
@@ -139,3 +142,11 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def nobody_reads() -> bool:
+    """Whether the other end of standard output is gone. Whoever has nothing to write would not notice: of a pipe only
+    writing tells."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
