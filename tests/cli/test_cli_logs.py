@@ -124,6 +124,8 @@ def test_json_is_one_document_with_the_fields_of_get_logs(
     document = json.loads(cli("logs", "1", "--json", *options).stdout)
     assert [line["n"] for line in document.pop("lines")] == shown
     assert len(document.pop("handle_id")) == 36
+    link = f"1#L{shown[0]}-L{shown[-1]}" if shown else None
+    assert document.pop("permalink") == link
     rest = {"number": 1, "log_lines": 2500, "log_lines_final": True, "omitted": 0, "next_cursor": cursor}
     assert document == rest
 

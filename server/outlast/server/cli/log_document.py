@@ -2,8 +2,9 @@
 
 import json
 
+from outlast.kernel.permalinks import permalink
 from outlast.server.cli.screen import Screen
-from outlast.server.cli.selecting import Entries, Selection, last_of
+from outlast.server.cli.selecting import Entries, Selection, first_of, last_of
 from outlast.storage.logs.lines import Entry, LogGap
 from outlast.storage.logs.reader import LogCount
 from outlast.storage.records import Execution
@@ -19,6 +20,7 @@ class LogDocument:
         self._execution = execution
         self._selection = selection
         self._begun = False
+        self._first: int | None = None
         self._seen = selection.after or (0 if selection.before is None else selection.before - 1)
 
     def write(self, entries: Entries) -> None:
@@ -26,6 +28,7 @@ class LogDocument:
             return
         views = ", ".join(json_of(entry_view(self._execution, entry)) for entry in entries)
         self._screen.write(f"{', ' if self._begun else self._head()}{views}")
+        self._first = self._first or first_of(entries[0])
         self._begun = True
         self._seen = last_of(entries[-1])
 
@@ -39,6 +42,7 @@ class LogDocument:
             "log_lines_final": count.final,
             "omitted": 0,
             "next_cursor": None if over else self._seen,
+            "permalink": permalink(self._execution.number, self._first, self._seen) if self._first else None,
         }
         self._screen.line(f"{'' if self._begun else self._head()}], {json_of(rest)[1:]}")
 
