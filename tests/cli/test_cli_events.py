@@ -97,3 +97,20 @@ def test_whoever_waits_for_a_workflow_is_told_how_far_it_came(home: Home, cli: C
         "phase": None,
     }
     assert 'progress 100 %, told by the program: "all done"' in lines_of(cli("show", 1))
+
+
+def test_a_python_workflow_tells_how_far_it_is(home: Home, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "telling.py").write_text(
+        "from outlast.workflow import metric, phase, progress\n\n\ndef main():\n"
+        "    phase('load', total=2)\n    metric('rows', 4800, 'rows')\n    phase('store')\n    progress(62.5, 'é')\n"
+    )
+    Path(home.workflows, "telling.yaml").write_text(f"id: telling\npython: telling:main\ncwd: {tmp_path}\n")
+    assert cli("run", "--wait", "telling").exit_code == 0
+    lines = lines_of(cli("show", 1))
+    words = "phase 2: store · 2 of 2 completed · é · rows = 4,800 rows"
+    told = lines.index(f'progress 62.5 %, told by the program: "{words}"')
+    assert lines[told + 1 : told + 4] == [
+        "  phase 1 load: completed",
+        "  phase 2 store: completed",
+        "  metric rows = 4,800 rows",
+    ]

@@ -46,10 +46,10 @@ def test_a_text_that_is_too_long_is_cut(path: Path) -> None:
 def test_what_is_no_event_is_refused_where_it_is_told(path: Path) -> None:
     for percent in (-1, 101, float("nan"), "5"):
         with pytest.raises(ValueError, match="percent"):
-            progress(percent)  # type: ignore[arg-type]
+            progress(percent)  # type: ignore[arg-type] - wrong on purpose
     for value in (float("inf"), True, None):
         with pytest.raises(ValueError, match="value"):
-            metric("x", value)  # type: ignore[arg-type]
+            metric("x", value)  # type: ignore[arg-type] - wrong on purpose
     assert not path.exists()
 
 

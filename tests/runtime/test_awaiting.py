@@ -29,7 +29,7 @@ async def silent(runtime: Runtime, define: Callable[[str, str], Path], tmp_path:
 async def test_who_gives_up_in_the_middle_of_a_look_leaves_the_others_waiting(
     runtime: Runtime, silent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrivals = runtime._arrivals  # pyright: ignore[reportPrivateUsage]
+    arrivals = runtime._arrivals  # pyright: ignore[reportPrivateUsage] - nobody else shows who waits
     looking, go_on = anyio.Event(), anyio.Event()
     real = Live.get
 
@@ -56,7 +56,7 @@ async def test_who_gives_up_in_the_middle_of_a_look_leaves_the_others_waiting(
             go_on.set()
             silent.touch()
     assert ended == [True] * 3
-    assert (arrivals._seen, arrivals._looking, arrivals._waiting) == ({}, {}, {})  # pyright: ignore[reportPrivateUsage]
+    assert (arrivals._seen, arrivals._looking, arrivals._waiting) == ({}, {}, {})  # pyright: ignore[reportPrivateUsage] - nobody else shows who waits
 
 
 @pytest.mark.requirement("S3-17")
@@ -87,5 +87,5 @@ async def test_what_cannot_be_looked_at_is_an_error_for_everybody_who_waits(
 
 
 def seen_by(runtime: Runtime) -> dict[int, int]:
-    arrivals: Arrivals = runtime._arrivals  # pyright: ignore[reportPrivateUsage]
-    return arrivals._waiting  # pyright: ignore[reportPrivateUsage]
+    arrivals: Arrivals = runtime._arrivals  # pyright: ignore[reportPrivateUsage] - nobody else shows who waits
+    return arrivals._waiting  # pyright: ignore[reportPrivateUsage] - nobody else shows who waits

@@ -304,7 +304,7 @@ async def test_a_long_log_without_events_is_not_read_for_them(
     execution = await runtime.wait(started.execution.number, 30)
     assert await runtime.seal(execution)
     loaded: list[int] = []
-    real = SealedLog._load  # pyright: ignore[reportPrivateUsage]
+    real = SealedLog._load  # pyright: ignore[reportPrivateUsage] - loads are counted
     monkeypatch.setattr(SealedLog, "_load", lambda log, head: loaded.append(head.first) or real(log, head))
     tracked = await runtime.progress(await runtime.get(execution.number), 30)
     assert tracked is not None

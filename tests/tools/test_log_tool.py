@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -310,7 +311,7 @@ async def test_many_readers_wait_for_lines_and_each_gets_every_one_once(
     modern: Agent, tmp_path: Path, speak: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[float] = []
-    real = Arrivals._look  # pyright: ignore[reportPrivateUsage]
+    real = Arrivals._look  # pyright: ignore[reportPrivateUsage] - looks are counted
 
     async def look(arrivals: Arrivals, number: int) -> Look:
         found = await real(arrivals, number)
@@ -376,3 +377,70 @@ async def test_waiting_needs_to_know_for_which_lines(modern: Agent) -> None:
     assert answer.is_error
     assert "it needs after" in answer.data["message"]
     assert answer.data["next"] == "get_logs(1, after=N, wait_seconds=5)"
+
+
+MIXED = """
+streams: separate
+shell: |
+  for n in 1 2 3 4 5 6; do
+    seq $((n * 10)) $((n * 10 + 8)); echo "err $n" >&2
+    echo '{{"type": "progress", "percent": 5}}' >> "$OUTLAST_EVENTS"; sleep 0.06
+  done
+  read _ < '{gate}'
+"""
+
+
+@pytest.mark.requirement("S3-3", "S3-15")
+async def test_pages_of_any_filter_reach_every_line_once_in_both_directions_live_and_past(
+    modern: Agent, tmp_path: Path, define: Callable[[str, str], Path], speak: Callable[[str], None]
+) -> None:
+    define("mixed", MIXED.format(gate=tmp_path / "gate"))
+    await modern.call("execute_workflow", workflow_id="mixed")
+    await until(lambda: has_lines(modern, 66))
+
+    async def forward(**wanted: Any) -> list[int]:
+        found: list[int] = []
+        cursor: int | None = 0
+        while cursor is not None:
+            answer = await modern.call("get_logs", handle_id=1, after=cursor, limit=7, **wanted)
+            found += numbers(answer)
+            if not numbers(answer):
+                break
+            cursor = answer.data["next_cursor"]
+        return found
+
+    async def backward(**wanted: Any) -> list[int]:
+        found: list[int] = []
+        place: dict[str, int] = {}
+        while True:
+            answer = await modern.call("get_logs", handle_id=1, limit=7, **place, **wanted)
+            found = numbers(answer) + found
+            pointer = re.search(r"older: before=(\d+)", answer.text)
+            if pointer is None:
+                return found
+            place = {"before": int(pointer[1])}
+
+    every = (await modern.call("get_logs", handle_id=1, after=0, limit=100)).data["lines"]
+    assert len(every) == 66
+    middle = every[33]["t"]
+    filters: list[tuple[dict[str, Any], Callable[[Any], bool]]] = [
+        ({}, lambda _: True),
+        ({"stream": "stderr"}, lambda line: line["stream"] == "stderr"),
+        ({"stream": "event"}, lambda line: line["type"] == "progress"),
+        ({"stream": "stdout", "since": middle}, lambda line: line["stream"] == "stdout" and line["t"] >= middle),
+        ({"until": middle}, lambda line: line["t"] < middle),
+        ({"pattern": "5"}, lambda line: "5" in line["text"] or line["type"] == "progress"),
+        ({"pattern": "^err [24]"}, lambda line: line["text"] in ("err 2", "err 4")),
+        ({"step": "run", "attempt": 1}, lambda _: True),
+        ({"attempt": 2}, lambda _: False),
+    ]
+    answers = [(await forward(**wanted), await backward(**wanted)) for wanted, _ in filters]
+    for (wanted, takes), (there, back) in zip(filters, answers, strict=True):
+        assert there == back == [line["n"] for line in every if takes(line)], wanted
+    speak("end")
+    await modern.call("get_status", handle_id=1, wait_seconds=30)
+    assert [(await forward(**wanted), await backward(**wanted)) for wanted, _ in filters] == answers
+
+
+async def has_lines(agent: Agent, count: int) -> bool:
+    return (await agent.call("get_status", handle_id=1)).data["log_lines"] == count

@@ -21,7 +21,8 @@ from outlast.tools.waiting import wait_for
 MAX_LAST_LINE = 160
 """Characters of the last line that a status shows."""
 EVENT_SECONDS, PAST_EVENT_SECONDS = 0.1, 2.0
-"""For reading the events of a live execution, and once of one that is over; the next status goes on from there."""
+"""For reading the events of a live execution, and once of one that is over and prints them; the next status goes on
+from there."""
 
 
 COLLECTED = ("params", "param_types", "step_results", "artifacts", "approvals")
@@ -56,7 +57,9 @@ async def report(runtime: Runtime, execution: Execution) -> tuple[View, str]:
     count, last = await runtime.log_glance(execution)
     running = execution.status is ExecutionStatus.RUNNING and not execution.recorded
     expected = expectation(await runtime.outcomes(execution.workflow_id)) if running else None
-    tracked = await runtime.progress(execution, EVENT_SECONDS if execution.settled is None else PAST_EVENT_SECONDS)
+    # Of a log that is not sealed yet everything would be read for the few lines of $OUTLAST_EVENTS.
+    patient = execution.settled is not None and execution.marked_events
+    tracked = await runtime.progress(execution, PAST_EVENT_SECONDS if patient else EVENT_SECONDS)
     words = None if last is None else (last.at, meaning_of(last, execution).shown.text[:MAX_LAST_LINE])
     view = status_view(execution, count, now, expected_end(execution, now, expected), tracked)
     return view, status_text(execution, count, now, expected, words, tracked)

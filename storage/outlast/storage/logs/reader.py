@@ -173,8 +173,9 @@ class LogReader:
 
     def next_events(self, printed: LinePattern | None, after: int, limit: int, seconds: float) -> Found:
         """The lines behind line `after` that may be events: those of the stream `event`, and of the others those that
-        `printed` matches. In bounded time: as `glance` it reads at most GLANCE bytes that no question before it has
-        read, and once `limit` lines are found or `seconds` are over it looks no further."""
+        `printed` matches. In bounded time: it reads at most GLANCE bytes that no question before it has read, or a
+        tenth of that where no printed line is looked for, and once `limit` lines are found or `seconds` are over it
+        looks no further."""
         end = self._clock() + seconds
 
         def enough(lines: int) -> bool:
@@ -187,7 +188,7 @@ class LogReader:
             whole = view.whole and told.seen >= view.count
             return Found([both[n] for n in sorted(both)], told.seen, whole, view.final and whole)
 
-        return self._answer(look, GLANCE)
+        return self._answer(look, GLANCE // 10 if printed is None else GLANCE)
 
     def close(self) -> None:
         """Close the spools. Another question opens them again."""
