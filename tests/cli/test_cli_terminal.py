@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from commandline import SECONDS, Cli, Gate
 from terminals import Terminal, show
 
