@@ -52,6 +52,7 @@ REQUIREMENTS = {
     "(archive = a separate file that can be opened again).",
     "S3-10": "Existing workflow executables run unchanged: `--workflow-metadata` JSON on stdout, `__WF_EVENT__:{json}` "
     "lines on stderr (13 event types).",
+    "S3-11": "Search and filter: by log text, workflow, date range, status; full-text over all logs.",
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
     "S3-16": "One call returns everything of an execution: typed parameters, output, step results, error, metadata, "
     "user, agent, customer, type, definition version, binary path, created/updated, steps, artifacts, approvals.",

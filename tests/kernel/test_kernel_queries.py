@@ -50,7 +50,7 @@ SORTS = {
 }
 """Statements that sort what no index has in order, and why they may."""
 
-COMMON = {"completed", "over", "since", "until", "local-run", "label"}
+COMMON = {"completed", "over", "since", "until", "local-run", "label", "printed", "lasting", "from"}
 """Conditions that most executions meet, or that come with one that leaves few. A page of nothing else goes down by
 number from the newest and stops when it is full; its total is counted (design: counted for the rest). Every other
 condition must be found through an index."""
@@ -84,6 +84,7 @@ def test_every_statement_reads_no_more_than_it_must(hands: Hands) -> None:
             assert all(step.endswith("executions_live") for step in scans(steps)), (key, steps)
 
 
+STATUSES = (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED)
 OPTIONAL = ("workflow", "user", "agent", "customer", "since", "until", "visual", "label", "before")
 
 
@@ -92,12 +93,18 @@ def filters() -> Iterator[tuple[list[str], dict[str, int | str | None]]]:
     for *rest, status, mode in itertools.product(
         *([None, name] for name in OPTIONAL),
         [None, "active", "over"],
-        [None, ExecutionStatus.COMPLETED, ExecutionStatus.FAILED],
+        [None, *STATUSES],
         [None, "local-run", "cloud-run"],
     ):
         values: dict[str, int | str | None] = {"status": status, "mode": mode}
         names = [name for name in rest if name is not None] + [name for name, value in values.items() if value]
         yield names or ["all"], values
+    # Of a search over all logs.
+    for *rest, status, lasting in itertools.product(
+        *([None, name] for name in ("workflow", "until", "before")), [None, *STATUSES], [(), ("lasting", "from")]
+    ):
+        names = [name for name in rest if name is not None] + ["status"] * (status is not None)
+        yield [*names, "printed", *lasting], {"status": status}
 
 
 @pytest.mark.requirement("S0-9")

@@ -2,15 +2,19 @@
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 from mcp.server.mcpserver.tools import Tool
 
 from outlast.kernel.errors import InvalidInput, OutlastError, StoreError, UnknownParameter
+from outlast.kernel.plan import Json
 from outlast.kernel.status import ExecutionStatus
+from outlast.storage.logs.store_search import StoreFound, StoreQuery
 from outlast.storage.records import Page
-from outlast.tools import views
+from outlast.tools import search_pages, views
 from outlast.tools.registration import TOOLS
+from outlast.tools.search_pages import SearchReply
 
 GUIDE = (Path(__file__).parents[2] / "docs/tools.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", GUIDE, re.DOTALL | re.MULTILINE))
@@ -52,6 +56,17 @@ def test_the_fields_of_an_answer_are_all_told(name: str) -> None:
 def test_the_fields_of_a_page_are_told() -> None:
     fields = views.history_view(Page((), 0, None, (1,)), 10, 0)
     assert [field for field in fields if f"`{field}`" not in SECTIONS["list_execution_history"]] == []
+
+
+def test_the_fields_of_a_search_are_told() -> None:
+    found = StoreFound((), (), 0, None, None, None)
+    _, fields = SearchReply(StoreQuery(pattern="x"), found, 24 * 1024).build()
+    names = {*fields, *cast("dict[str, Json]", fields["searched"])}
+    source = Path(search_pages.__file__).read_text(encoding="utf-8")
+    [body] = re.findall(r"^def group_view\(.*?^    \}", source, re.DOTALL | re.MULTILINE)
+    names |= set(re.findall(r'^        "(\w+)":', body, re.MULTILINE))
+    assert len(names) > 12
+    assert [name for name in names if f"`{name}`" not in SECTIONS["search_logs"]] == []
 
 
 def test_every_status_and_every_kind_of_error_is_told() -> None:

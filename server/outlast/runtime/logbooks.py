@@ -25,6 +25,7 @@ from outlast.storage.logs.lines import Entry, size_of
 from outlast.storage.logs.reader import Glance, LogCount, LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal, take_lock
 from outlast.storage.logs.search import LogSearch
+from outlast.storage.logs.store_search import Place, StoreFound, StoreQuery, StoreSearch
 from outlast.storage.records import Execution
 from outlast.storage.remains import remains_of
 from outlast.storage.store import Store
@@ -37,6 +38,8 @@ LOG = logging.getLogger(__name__)
 EXIT_PATIENCE = 2.0
 """Seconds that a supervisor has for exiting after it has settled its execution."""
 EVERYTHING = LogFilter()
+SLICE = 0.2
+"""Seconds of a search over all logs after which others get in between, and it ends where nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,19 @@ class Logbooks:
         if query.pattern is not None:
             return await self._store.search(lambda c: self._search(c, execution, query))
         return await self._store.browse(lambda c: self._page(self._reader(c, execution), query))
+
+    async def search(self, query: StoreQuery, *, limit: int, seconds: float, cursor: str | None = None) -> StoreFound:
+        """Search the logs of all executions for up to `limit` matches, and for about `seconds` at most. Raises
+        InvalidInput naming the field."""
+        search = StoreSearch(query, self._new_reader, limit=limit, place=None if cursor is None else Place.of(cursor))
+        deadline = time.monotonic() + seconds
+        left = seconds
+        while not search.ended:
+            slice_ends = max(0.0, min(SLICE, left))
+            await self._store.search(lambda c, until=slice_ends: search.go_on(c, until))
+            if (left := deadline - time.monotonic()) <= 0:
+                break
+        return search.found()
 
     async def count(self, execution: Execution) -> LogCount:
         """How many lines there are, as far as they have arrived."""

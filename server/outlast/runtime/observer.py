@@ -30,6 +30,7 @@ from outlast.storage import history, reading
 from outlast.storage.archives import open_archive
 from outlast.storage.history import PAGE_SIZE, Filter, offset_of
 from outlast.storage.logs.reader import Glance, LogCount
+from outlast.storage.logs.store_search import StoreFound, StoreQuery
 from outlast.storage.records import Details, Execution, Page, Summary
 from outlast.storage.store import Store, open_store
 
@@ -129,6 +130,14 @@ class Observer:
             if look.over or look.counted.lines > after or left <= LOOK_AFTER_EVERY:
                 return look.execution
             await self.reconcile()
+
+    async def search_logs(
+        self, query: StoreQuery, *, limit: int, seconds: float, cursor: str | None = None
+    ) -> StoreFound:
+        """Lines that match, in the logs of all executions, live ones too: the newest ones, up to `limit` of them and as
+        far as the search comes in about `seconds`; `cursor` goes on where an earlier one ended."""
+        await self.reconcile()
+        return await self._logbooks.search(query, limit=limit, seconds=seconds, cursor=cursor)
 
     async def log_count(self, execution: Execution) -> LogCount:
         """How many lines an execution has printed, as far as they have arrived."""

@@ -34,6 +34,7 @@ INSTRUCTIONS = (
     "- get_status(handle, wait_seconds=45) waits for the end; call it again while it runs. Waiting costs few tokens, "
     "polling in between brings nothing.\n"
     "- get_logs reads lines, the last ones by default; pattern finds errors in long logs.\n"
+    "- search_logs finds lines in the logs of all executions.\n"
     "- list_execution_history finds executions of earlier sessions and other clients.\n"
     "- cancel_execution ends one with all its processes.\n"
     "Handles are numbers (142) or UUIDs. Status words are facts: completed is only said on evidence, lost means nobody "

@@ -40,6 +40,10 @@ class Filter:
     """Created at or after, µs."""
     until: int | None = None
     """Created before, µs."""
+    lasting: int | None = None
+    """Not over before then, µs."""
+    printed: bool = False
+    """Without those that are known to have printed nothing."""
 
 
 NAMED = {"workflow_id": "workflow", "user": "user", "agent": "agent", "customer": "customer"}
@@ -57,6 +61,10 @@ CONDITIONS = {
     "over": "e.ended_at IS NOT NULL",
     "since": "e.created_at >= :since",
     "until": "e.created_at < :until",
+    # Not through an index: what stands in `from` leaves few others, and they are wanted in the order of numbers.
+    "lasting": "(+e.ended_at IS NULL OR +e.ended_at >= :lasting)",
+    "from": "e.number >= :from",
+    "printed": "e.log_lines IS NOT 0",
     "before": "e.number < :before",
     "all": "TRUE",
 }
@@ -109,6 +117,18 @@ def page(
     return Page(tuple(found), total, f"k{numbers[limit - 1]}" if more else None, tuple(damaged))
 
 
+def numbers(connection: sqlite3.Connection, wanted: Filter, *, below: int | None = None, limit: int) -> list[int]:
+    """The numbers of executions, newest first; with `below` only those under it."""
+    names, values = conditions(connection, wanted)
+    if names is None:
+        return []
+    if below is not None:
+        names = [*names, "before"]
+        values = values | {"before": below}
+    statement = SQL["numbers"].replace("{where}", where(names, values))
+    return [n for (n,) in connection.execute(statement, values | {"limit": limit, "offset": 0})]
+
+
 def summary(connection: sqlite3.Connection, number: int) -> Summary:
     row = connection.execute(SQL["row"], (number,)).fetchone()
     number, raw_id, workflow_id, name, status, *rest, pinned = row
@@ -142,6 +162,13 @@ def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str
         if given is not None:
             names.append(name)
             values[name] = given
+    if wanted.printed:
+        names.append("printed")
+    if wanted.lasting is not None:
+        names += ["lasting", "from"]
+        values["lasting"] = wanted.lasting
+        # Without it the search for what lasted until then would not end before the oldest execution.
+        values["from"] = connection.execute(SQL["oldest_lasting"], values).fetchone()[0]
     if wanted.visual_only:
         names.append("visual")
     if wanted.active is not None:

@@ -1,7 +1,7 @@
 """Arguments that several tools have."""
 
 from datetime import UTC, datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, Strict
 
@@ -24,6 +24,22 @@ Since: TypeAlias = Annotated[
     str | None, Field(description='Not before: ISO 8601 (UTC without a zone), or how long ago: "2h".')
 ]
 Until: TypeAlias = Annotated[str | None, Field(description="Before: as since.")]
+Status: TypeAlias = Annotated[
+    Literal[
+        "pending",
+        "running",
+        "waiting",
+        "paused",
+        "rolling_back",
+        "completed",
+        "failed",
+        "cancelled",
+        "timeout",
+        "lost",
+    ]
+    | None,
+    Field(description="In this status."),
+]
 
 
 def clamped(wait_seconds: float) -> tuple[float, str | None]:

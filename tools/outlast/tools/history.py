@@ -1,6 +1,6 @@
 """Which executions there are."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from mcp.types import CallToolResult
 from pydantic import Field
@@ -10,7 +10,7 @@ from outlast.kernel.errors import InvalidInput
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage.history import MAX_LIMIT, Filter
 from outlast.storage.records import Page
-from outlast.tools.arguments import Since, Until, moment
+from outlast.tools.arguments import Since, Status, Until, moment
 from outlast.tools.guarding import READ_ONLY, GuardedTool
 from outlast.tools.results import MOST_BYTES, ROOM, USUAL_BYTES, Call, reply, runtime_of, weight
 from outlast.tools.texts import history_text, joined
@@ -27,22 +27,7 @@ async def list_execution_history(
     offset: Annotated[int, Field(ge=0, description="Rows to skip; cursor is better.")] = 0,
     cursor: Annotated[str | None, Field(description="next_cursor of the page before.")] = None,
     workflow_id: Annotated[str | None, Field(description="Of this workflow.")] = None,
-    status: Annotated[
-        Literal[
-            "pending",
-            "running",
-            "waiting",
-            "paused",
-            "rolling_back",
-            "completed",
-            "failed",
-            "cancelled",
-            "timeout",
-            "lost",
-        ]
-        | None,
-        Field(description="In this status."),
-    ] = None,
+    status: Status = None,
     user: Annotated[str | None, Field(description="Started by this user.")] = None,
     agent: Annotated[str | None, Field(description="For this agent.")] = None,
     customer: Annotated[str | None, Field(description="For this customer.")] = None,

@@ -1,7 +1,7 @@
 """One page of a log as a reply: as many lines as fit, what was left out, and how to get it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -99,22 +99,9 @@ class LogReply:
         return rows if self._forward else rows[::-1]
 
     def _row(self, entry: Entry, *, dated: bool) -> Row:
-        if not isinstance(entry, Line):
-            return Row(entry.first, entry.last, gap_view(entry), f"{entry.first} [{gap_text(entry)}]")
-        meaning = meaning_of(entry, self.execution)
-        view, line = line_view(entry, self.execution, meaning), meaning.shown
-        words = [str(entry.n), time_of(entry, dated=dated)]
-        if len(self.execution.steps) > 1:
-            words.append(self.execution.steps[entry.spool.step - 1].id)
-        if entry.spool.attempt > 1:
-            words.append(f"attempt {entry.spool.attempt}")
-        if entry.spool.stream != MERGED:
-            words.append(STREAM_NAMES[entry.spool.stream])
-        if self.query.context and self.page.search is not None and entry.n in self.page.search.matches:
-            words.append(">")
-        rest = f" … {line.left_out:,} more characters" if line.left_out else ""
-        rest += " … goes on in a later line" if entry.cut else ""
-        return Row(entry.n, entry.n, view, f"{' '.join(words)} {line.text}{rest}")
+        search = self.page.search
+        matches = search.matches if self.query.context and search is not None else ()
+        return row_of(entry, self.execution, dated=dated, pointed=matches)
 
     def _older(self, rows: Sequence[Row], omitted: int) -> int | None:
         """What to pass as `before` for the lines in front of these; None when reading forward or at the beginning."""
@@ -195,6 +182,27 @@ class LogReply:
             return None
         lines = f"{omitted:,} {'newer' if self._forward else 'older'} lines"
         return f"{lines} were asked for too and are left out: a reply has at most {self.most // 1024} KiB."
+
+
+def row_of(entry: Entry, execution: Execution, *, dated: bool, pointed: Container[int] = ()) -> Row:
+    """An entry of an execution's log as it is sent. `dated`: with its day; `pointed`: numbers of lines that get a sign
+    in front of their text, so that they are seen among others."""
+    if not isinstance(entry, Line):
+        return Row(entry.first, entry.last, gap_view(entry), f"{entry.first} [{gap_text(entry)}]")
+    meaning = meaning_of(entry, execution)
+    view, line = line_view(entry, execution, meaning), meaning.shown
+    words = [str(entry.n), time_of(entry, dated=dated)]
+    if len(execution.steps) > 1:
+        words.append(execution.steps[entry.spool.step - 1].id)
+    if entry.spool.attempt > 1:
+        words.append(f"attempt {entry.spool.attempt}")
+    if entry.spool.stream != MERGED:
+        words.append(STREAM_NAMES[entry.spool.stream])
+    if entry.n in pointed:
+        words.append(">")
+    rest = f" … {line.left_out:,} more characters" if line.left_out else ""
+    rest += " … goes on in a later line" if entry.cut else ""
+    return Row(entry.n, entry.n, view, f"{' '.join(words)} {line.text}{rest}")
 
 
 def fenced(rows: Sequence[Row]) -> str | None:

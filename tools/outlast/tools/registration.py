@@ -4,6 +4,7 @@ from mcp.server.mcpserver.tools import Tool
 
 from outlast.tools.cancelling import CANCEL_EXECUTION
 from outlast.tools.history import LIST_EXECUTION_HISTORY
+from outlast.tools.log_search import SEARCH_LOGS
 from outlast.tools.logs import GET_LOGS
 from outlast.tools.starting import EXECUTE_WORKFLOW
 from outlast.tools.status import GET_STATUS
@@ -14,6 +15,7 @@ TOOLS: tuple[Tool, ...] = (
     EXECUTE_WORKFLOW,
     GET_STATUS,
     GET_LOGS,
+    SEARCH_LOGS,
     LIST_EXECUTION_HISTORY,
     CANCEL_EXECUTION,
 )

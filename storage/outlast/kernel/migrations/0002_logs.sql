@@ -17,3 +17,6 @@ CREATE TABLE removed_logs(
 -- Blocks from before say 0.
 ALTER TABLE log_blocks ADD COLUMN events INTEGER NOT NULL DEFAULT 0 CHECK(events >= 0);
 CREATE INDEX log_blocks_events ON log_blocks(execution, first_line) WHERE events > 0;
+
+-- Finding things. What was still going on at a moment: a search for lines from then on need not look at anything older.
+CREATE INDEX executions_ended ON executions(ended_at, number) WHERE ended_at IS NOT NULL;

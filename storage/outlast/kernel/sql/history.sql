@@ -3,6 +3,11 @@
 -- over on the way to a far page costs its entry in an index and nothing else.
 SELECT e.number FROM executions e WHERE {where} ORDER BY e.number DESC LIMIT :limit OFFSET :offset
 
+-- name: oldest_lasting
+-- Nothing with a lower number was still going on at :lasting.
+SELECT min(COALESCE((SELECT min(number) FROM executions WHERE ended_at >= :lasting), 0x7fffffffffffffff),
+           COALESCE((SELECT min(number) FROM executions WHERE ended_at IS NULL), 0x7fffffffffffffff))
+
 -- name: row
 -- LEFT: a damaged row that has nothing to be joined with must not go unnoticed.
 SELECT e.number, e.id, w.workflow_id, v.name, e.status, e.created_at, e.started_at, e.ended_at, e.duration_us,

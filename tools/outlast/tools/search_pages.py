@@ -1,0 +1,250 @@
+"""What a search over all logs found, as a reply: grouped by execution, as much as fits, and where to go on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from outlast.definitions.values import show
+from outlast.storage.logs.lines import Entry, Line, LogGap
+from outlast.storage.logs.search import LogSearch
+from outlast.storage.logs.store_search import Place, Searched, StoreFound, StoreQuery, Unread
+from outlast.storage.records import Execution
+from outlast.tools.log_pages import Row, day_of, fenced, row_of
+from outlast.tools.readable import visible
+from outlast.tools.results import ROOM, weight
+from outlast.tools.texts import joined, next_calls
+from outlast.tools.views import View, started_at, time_text
+
+MOST_UNREAD = 10
+"""Executions that cannot be searched, of which a reply says why."""
+
+
+class Run(NamedTuple):
+    """Lines that are shown together: a match, or matches, with what stands around; or what could not be looked at."""
+
+    entries: Sequence[Entry]
+    """Ascending."""
+    begin: int
+    """Its lowest match, or the first line of a gap: what was searched behind it stands in earlier runs."""
+    matches: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Group:
+    """What is shown of one execution."""
+
+    execution: Execution
+    rows: list[Row] = field(default_factory=list[Row])
+    matches: list[int] = field(default_factory=list[int])
+
+    def view(self) -> View:
+        view = group_view(self.execution)
+        view["matches"] = [*self.matches]
+        view["lines"] = [row.view for row in self.rows]
+        return view
+
+
+@dataclass(slots=True)
+class SearchReply:
+    query: StoreQuery
+    found: StoreFound
+    most: int
+    """Bytes of the whole reply."""
+    _groups: list[Group] = field(default_factory=list[Group])
+    _cut: tuple[Place, int] | None = None
+    """Where to go on with what does not fit, and how many executions are searched until there."""
+
+    def build(self) -> tuple[str, View]:
+        """The reply as text and as structured content."""
+        unread = self.found.unread[:MOST_UNREAD]
+        unread_views: list[View] = [{"number": one.number, "reason": visible(one.why)} for one in unread]
+        self._fill(self.most - ROOM - 2 * weight([*unread_views]))
+        shown = sum(len(group.matches) for group in self._groups)
+        searched = self._searched()
+        view: View = {
+            "executions": [group.view() for group in self._groups],
+            "matches": shown,
+            "searched": searched,
+            "unread": [*unread_views],
+            "unread_total": len(self.found.unread),
+            "omitted": self.found.matches - shown,
+            "next_cursor": None if self._place is None else str(self._place),
+        }
+        text = joined(
+            [
+                self._headline(shown, searched),
+                self._omission(),
+                unread_text(self.found.unread),
+                fenced([row for group in self._groups for row in (heading(group), *group.rows)]),
+                self._next(),
+            ]
+        )
+        return text, view
+
+    @property
+    def _place(self) -> Place | None:
+        return self.found.place if self._cut is None else self._cut[0]
+
+    def _searched(self) -> View:
+        """Up to where everything that matches is in this reply."""
+        place = self._place
+        return {
+            "executions": self.found.executions if self._cut is None else self._cut[1],
+            "newest": self.found.newest,
+            "oldest": self.found.oldest if self._cut is None else self._cut[0].number,
+            "to_line": None if place is None else place.before,
+            "complete": place is None,
+        }
+
+    def _fill(self, room: int) -> None:
+        for part in self.found.parts:
+            following = part.found.searched_to + 1
+            for run in runs_of(part.found, self.query.context):
+                rows = self._rows(part, run, room)
+                if not rows and self._groups:
+                    self._cut = Place(part.execution.number, following), part.nth
+                    return
+                rows = rows or self._rows(part, lone(run), None)
+                group = self._group(part.execution)
+                room -= 0 if group.rows else weight(group_view(part.execution)) + weight(heading(group).text)
+                room -= sum(weight(row.view) + weight(row.text) + 2 for row in rows)
+                # The newest lines stand first; what surrounds a match reads downwards.
+                group.rows += rows
+                group.matches += run.matches[::-1]
+                following = run.begin
+
+    def _rows(self, part: Searched, run: Run, room: int | None) -> list[Row]:
+        """A run's rows; none where they do not fit."""
+        days = {day_of(entry) for entry in part.found.entries if isinstance(entry, Line)}
+        pointed = run.matches if self.query.context else ()
+        rows: list[Row] = []
+        if room is not None:
+            room -= 512  # the execution's heading
+        for entry in run.entries:
+            rows.append(row_of(entry, part.execution, dated=len(days) > 1, pointed=pointed))
+            if room is not None:
+                room -= weight(rows[-1].view) + weight(rows[-1].text) + 2
+                if room < 0:
+                    return []
+        return rows
+
+    def _group(self, execution: Execution) -> Group:
+        if not self._groups or self._groups[-1].execution.number != execution.number:
+            self._groups.append(Group(execution))
+        return self._groups[-1]
+
+    def _headline(self, shown: int, searched: View) -> str:
+        lines = "line matches" if shown == 1 else "lines match"
+        groups = sum(bool(group.matches) for group in self._groups)
+        words = f"{shown:,} {lines} {show(self.query.pattern)}"
+        words += f" in {groups:,} execution{'' if groups == 1 else 's'}" if groups else ""
+        return f"{words}; {self._extent(searched)}"
+
+    def _extent(self, searched: View) -> str:
+        """How far the search came."""
+        if self.found.newest is None:
+            return "no execution of those asked for has printed anything" + (
+                " behind the cursor" if self._place is not None else ""
+            )
+        count, oldest, to_line = searched["executions"], searched["oldest"], searched["to_line"]
+        words = f"searched {count:,} execution{'' if count == 1 else 's'}, #{self.found.newest}"
+        words += f" … #{oldest}" if oldest != self.found.newest else ""
+        if to_line is not None:
+            words += f" (down to line {to_line:,} of #{oldest})"
+        gone = self.found.gone_or_damaged
+        words += f", {gone:,} of their lines gone or damaged and not searched" if gone else ""
+        if self._place is None:
+            return f"{words}, and there are no others to search"
+        return f'{words}; {self._why()}: go on with cursor="{self._place}"'
+
+    def _why(self) -> str:
+        if self._cut is not None:
+            return f"a reply has at most {self.most // 1024} KiB"
+        match self.found.stopped:
+            case "limit":
+                return "the limit is reached"
+            case "size":
+                return "lines so long fill a search"
+            case _:
+                return "the time is up"
+
+    def _omission(self) -> str | None:
+        shown = sum(len(group.matches) for group in self._groups)
+        left_out = self.found.matches - shown
+        return f"{left_out:,} older matches were found too and are left out." if left_out else None
+
+    def _next(self) -> str | None:
+        first = next((group for group in self._groups if group.matches), None)
+        if first is None:
+            return None
+        after = max(0, first.matches[0] - 11)
+        return next_calls(f"get_logs({first.execution.number}, after={after}, limit=21)")
+
+
+def runs_of(found: LogSearch, context: int) -> Iterator[Run]:
+    """What is shown together, the newest first."""
+    matches = set(found.matches)
+    entries = [
+        entry
+        for entry in found.entries
+        if isinstance(entry, Line) or not any(gap.first <= entry.first <= gap.last for gap in found.gaps)
+    ]
+    groups: list[list[Entry]] = []
+    for entry in sorted([*entries, *found.gaps], key=first_of):
+        if groups and context and not alone(entry, found) and not alone(groups[-1][-1], found):
+            before = groups[-1][-1]
+            if last_of(before) + 1 == first_of(entry):
+                groups[-1].append(entry)
+                continue
+        groups.append([entry])
+    for group in reversed(groups):
+        hits = tuple(entry.n for entry in group if isinstance(entry, Line) and entry.n in matches)
+        yield Run(group, hits[0] if hits else first_of(group[0]), hits)
+
+
+def alone(entry: Entry, found: LogSearch) -> bool:
+    """Whether it says what could not be looked at, rather than what stands around a match."""
+    return isinstance(entry, LogGap) and entry in found.gaps
+
+
+def lone(run: Run) -> Run:
+    """The newest match of a run that is too large for a reply, without what stands around it."""
+    if not run.matches:
+        return run
+    n = run.matches[-1]
+    return Run([entry for entry in run.entries if isinstance(entry, Line) and entry.n == n], n, (n,))
+
+
+def first_of(entry: Entry) -> int:
+    return entry.first if isinstance(entry, LogGap) else entry.n
+
+
+def last_of(entry: Entry) -> int:
+    return entry.last if isinstance(entry, LogGap) else entry.n
+
+
+def group_view(execution: Execution) -> View:
+    """Which execution lines are of."""
+    return {
+        "handle_id": execution.id,
+        "number": execution.number,
+        "workflow_id": execution.workflow_id,
+        "status": execution.status.value,
+        "start_time": time_text(started_at(execution)),
+    }
+
+
+def heading(group: Group) -> Row:
+    execution = group.execution
+    begun = time_text(started_at(execution))
+    day = "" if begun is None else f" · {begun[:10]} {begun[11:16]} UTC"
+    return Row(0, 0, {}, f"#{execution.number} {execution.workflow_id} · {execution.status}{day}")
+
+
+def unread_text(unread: Sequence[Unread]) -> str | None:
+    """The executions that were passed over because they cannot be read."""
+    if not unread:
+        return None
+    told = "; ".join(visible(one.why) for one in unread[:MOST_UNREAD])
+    more = f"; and {len(unread) - MOST_UNREAD:,} more" if len(unread) > MOST_UNREAD else ""
+    return f"not searched, {len(unread):,} damaged: {told}{more}"
