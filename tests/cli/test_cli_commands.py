@@ -99,7 +99,7 @@ def test_the_list_of_commands_says_what_they_say_themselves() -> None:
     [
         ("hist", "No such command 'hist'. Did you mean history?"),
         ("cancle", "No such command 'cancle'. Did you mean cancel?"),
-        ("s", "No such command 's'. Did you mean serve or show?"),
+        ("s", "No such command 's'. Did you mean serve or show or search?"),
         ("xyz", "No such command 'xyz'."),
     ],
 )

@@ -12,7 +12,7 @@ from outlast.kernel.plan import Json
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage.logs.store_search import StoreFound, StoreQuery
 from outlast.storage.records import Page
-from outlast.tools import search_pages, views
+from outlast.tools import search_views, views
 from outlast.tools.registration import TOOLS
 from outlast.tools.search_pages import SearchReply
 
@@ -62,7 +62,7 @@ def test_the_fields_of_a_search_are_told() -> None:
     found = StoreFound((), (), 0, None, None, None)
     _, fields = SearchReply(StoreQuery(pattern="x"), found, 24 * 1024).build()
     names = {*fields, *cast("dict[str, Json]", fields["searched"])}
-    source = Path(search_pages.__file__).read_text(encoding="utf-8")
+    source = Path(search_views.__file__).read_text(encoding="utf-8")
     [body] = re.findall(r"^def group_view\(.*?^    \}", source, re.DOTALL | re.MULTILINE)
     names |= set(re.findall(r'^        "(\w+)":', body, re.MULTILINE))
     assert len(names) > 12

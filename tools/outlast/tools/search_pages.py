@@ -1,32 +1,21 @@
 """What a search over all logs found, as a reply: grouped by execution, as much as fits, and where to go on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from outlast.definitions.values import show
-from outlast.storage.logs.lines import Entry, Line, LogGap
-from outlast.storage.logs.search import LogSearch
+from outlast.storage.logs.lines import Line
 from outlast.storage.logs.store_search import Place, Searched, StoreFound, StoreQuery, Unread
 from outlast.storage.records import Execution
 from outlast.tools.log_pages import Row, day_of, fenced, row_of
 from outlast.tools.readable import visible
 from outlast.tools.results import ROOM, weight
+from outlast.tools.search_views import Run, group_view, runs_of, unread_view
 from outlast.tools.texts import joined, next_calls
 from outlast.tools.views import View, started_at, time_text
 
 MOST_UNREAD = 10
 """Executions that cannot be searched, of which a reply says why."""
-
-
-class Run(NamedTuple):
-    """Lines that are shown together: a match, or matches, with what stands around; or what could not be looked at."""
-
-    entries: Sequence[Entry]
-    """Ascending."""
-    begin: int
-    """Its lowest match, or the first line of a gap: what was searched behind it stands in earlier runs."""
-    matches: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -57,7 +46,7 @@ class SearchReply:
     def build(self) -> tuple[str, View]:
         """The reply as text and as structured content."""
         unread = self.found.unread[:MOST_UNREAD]
-        unread_views: list[View] = [{"number": one.number, "reason": visible(one.why)} for one in unread]
+        unread_views = [unread_view(one) for one in unread]
         self._fill(self.most - ROOM - 2 * weight([*unread_views]))
         shown = sum(len(group.matches) for group in self._groups)
         searched = self._searched()
@@ -181,57 +170,12 @@ class SearchReply:
         return next_calls(f"get_logs({first.execution.number}, after={after}, limit=21)")
 
 
-def runs_of(found: LogSearch, context: int) -> Iterator[Run]:
-    """What is shown together, the newest first."""
-    matches = set(found.matches)
-    entries = [
-        entry
-        for entry in found.entries
-        if isinstance(entry, Line) or not any(gap.first <= entry.first <= gap.last for gap in found.gaps)
-    ]
-    groups: list[list[Entry]] = []
-    for entry in sorted([*entries, *found.gaps], key=first_of):
-        if groups and context and not alone(entry, found) and not alone(groups[-1][-1], found):
-            before = groups[-1][-1]
-            if last_of(before) + 1 == first_of(entry):
-                groups[-1].append(entry)
-                continue
-        groups.append([entry])
-    for group in reversed(groups):
-        hits = tuple(entry.n for entry in group if isinstance(entry, Line) and entry.n in matches)
-        yield Run(group, hits[0] if hits else first_of(group[0]), hits)
-
-
-def alone(entry: Entry, found: LogSearch) -> bool:
-    """Whether it says what could not be looked at, rather than what stands around a match."""
-    return isinstance(entry, LogGap) and entry in found.gaps
-
-
 def lone(run: Run) -> Run:
     """The newest match of a run that is too large for a reply, without what stands around it."""
     if not run.matches:
         return run
     n = run.matches[-1]
     return Run([entry for entry in run.entries if isinstance(entry, Line) and entry.n == n], n, (n,))
-
-
-def first_of(entry: Entry) -> int:
-    return entry.first if isinstance(entry, LogGap) else entry.n
-
-
-def last_of(entry: Entry) -> int:
-    return entry.last if isinstance(entry, LogGap) else entry.n
-
-
-def group_view(execution: Execution) -> View:
-    """Which execution lines are of."""
-    return {
-        "handle_id": execution.id,
-        "number": execution.number,
-        "workflow_id": execution.workflow_id,
-        "status": execution.status.value,
-        "start_time": time_text(started_at(execution)),
-    }
 
 
 def heading(group: Group) -> Row:

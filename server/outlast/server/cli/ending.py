@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class ExitCode(IntEnum):
     DONE = 0
     FAILED = 1
-    """The execution, not the command; of `doctor`: there is a problem."""
+    """The execution, not the command; of `doctor`: there is a problem; of `search`: no line matches."""
     USAGE = 2
     NOT_FOUND = 3
     NOT_ALLOWED = 4
@@ -101,6 +101,7 @@ COMMANDS = (
     (re.compile(r"\bget_logs\((\w+)\b[^)]*\)"), r"outlast logs \1"),
     (re.compile(r"\bcancel_execution\((\w+)\)"), r"outlast cancel \1"),
     (re.compile(r"\blist_execution_history\b(\([^)]*\))?"), "outlast history"),
+    (re.compile(r"\bsearch_logs\b(\([^)]*\))?"), "outlast search"),
     (re.compile(r"\blist_workflows\b(\([^)]*\))?"), "outlast workflows list"),
 )
 """Tools that errors name → the commands that do the same."""

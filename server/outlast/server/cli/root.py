@@ -32,6 +32,7 @@ COMMANDS = {
     "history": Entry("history", "List executions, newest first."),
     "show": Entry("show", "Show everything about one execution."),
     "logs": Entry("logs", "Print what an execution printed."),
+    "search": Entry("search", "Find lines in the logs of all executions."),
     "wait": Entry("wait", "Wait until an execution is over."),
     "cancel": Entry("cancel", "End an execution and all its processes."),
     "pin": Entry("pin", "Keep an execution whatever its age."),
@@ -120,8 +121,8 @@ def outlast(ctx: click.Context, debug: bool, **flags: str | bool | None) -> None
 
     What is started here goes on when this terminal, or this machine's every Outlast server, is gone.
 
-    Exit codes: 0 done, 1 the execution failed (doctor: a problem), 2 wrong usage, 3 not found, 4 not allowed, 5 the
-    database cannot be used, 124 the time to wait passed.
+    Exit codes: 0 done, 1 the execution failed (doctor: a problem; search: nothing found), 2 wrong usage, 3 not found,
+    4 not allowed, 5 the database cannot be used, 124 the time to wait passed.
     """
     session = ctx.ensure_object(Session)
     session.debug = debug

@@ -1,0 +1,71 @@
+"""What a search over all logs found, in the order in which it is shown."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from outlast.storage.logs.lines import Entry, Line, LogGap
+from outlast.storage.logs.search import LogSearch
+from outlast.storage.logs.store_search import Unread
+from outlast.storage.records import Execution
+from outlast.tools.readable import visible
+from outlast.tools.views import View, started_at, time_text
+
+
+class Run(NamedTuple):
+    """Lines that are shown together: a match, or matches, with what stands around; or what could not be looked at."""
+
+    entries: Sequence[Entry]
+    """Ascending."""
+    begin: int
+    """Its lowest match, or the first line of a gap: what was searched behind it stands in earlier runs."""
+    matches: tuple[int, ...]
+
+
+def runs_of(found: LogSearch, context: int) -> Iterator[Run]:
+    """What is shown together, the newest first."""
+    matches = set(found.matches)
+    entries = [
+        entry
+        for entry in found.entries
+        if isinstance(entry, Line) or not any(gap.first <= entry.first <= gap.last for gap in found.gaps)
+    ]
+    groups: list[list[Entry]] = []
+    for entry in sorted([*entries, *found.gaps], key=first_of):
+        if groups and context and not alone(entry, found) and not alone(groups[-1][-1], found):
+            before = groups[-1][-1]
+            if last_of(before) + 1 == first_of(entry):
+                groups[-1].append(entry)
+                continue
+        groups.append([entry])
+    for group in reversed(groups):
+        hits = tuple(entry.n for entry in group if isinstance(entry, Line) and entry.n in matches)
+        yield Run(group, hits[0] if hits else first_of(group[0]), hits)
+
+
+def alone(entry: Entry, found: LogSearch) -> bool:
+    """Whether it says what could not be looked at, rather than what stands around a match."""
+    return isinstance(entry, LogGap) and entry in found.gaps
+
+
+def first_of(entry: Entry) -> int:
+    return entry.first if isinstance(entry, LogGap) else entry.n
+
+
+def last_of(entry: Entry) -> int:
+    return entry.last if isinstance(entry, LogGap) else entry.n
+
+
+def group_view(execution: Execution) -> View:
+    """Which execution lines are of."""
+    return {
+        "handle_id": execution.id,
+        "number": execution.number,
+        "workflow_id": execution.workflow_id,
+        "status": execution.status.value,
+        "start_time": time_text(started_at(execution)),
+    }
+
+
+def unread_view(unread: Unread) -> View:
+    """An execution that cannot be searched."""
+    return {"number": unread.number, "reason": visible(unread.why)}
