@@ -5,10 +5,13 @@ later code must open it. `PYTHONPATH=tests python tests/data/make_schema.py`
 """
 
 import os
+import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from outlast.kernel import executions, supervision
+from outlast.kernel.database import Connection
 from outlast.kernel.home import Home, write_durably
 from outlast.kernel.marks import CLOSE, MERGED, Mark, MarkWriter, Spool
 from outlast.kernel.migrating import SCHEMA_VERSION
@@ -68,13 +71,32 @@ def print_and_seal(hands: Hands, plan: Plan) -> None:
     assert seal(number, run, plan, hands.write).finished
 
 
+def dump(connection: Connection) -> Iterator[str]:
+    """The database as statements. What Python's own dump makes of a virtual table cannot be read back."""
+    tables = "SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow') AND name LIKE 'execution_texts%'"
+    names = "|".join(name for (name,) in connection.execute(tables))
+    theirs = re.compile(
+        rf"(CREATE (VIRTUAL )?TABLE|INSERT INTO) ['\"]?({names})\b|PRAGMA writable_schema|INSERT INTO sqlite_master"
+    )
+    *lines, commit = (line for line in connection.iterdump() if not theirs.match(line))
+    yield from lines
+    yield from (
+        f"{sql};" for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'execution_texts'")
+    )
+    columns = ("rowid", "workflow", "params", "labels", "reason")
+    values = " || ', ' || ".join(f"quote({column})" for column in columns)
+    for (row,) in connection.execute(f"SELECT {values} FROM execution_texts ORDER BY rowid"):
+        yield f"INSERT INTO execution_texts({', '.join(columns)}) VALUES ({row});"
+    yield commit
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder)
         home.create()
         with hands_on(home) as hands:
             fill(hands)
-            lines = list(hands.connection.iterdump())
+            lines = list(dump(hands.connection))
     path = Path(__file__).with_name(f"schema-{SCHEMA_VERSION:04d}.sql")
     text = "\n".join(["PRAGMA foreign_keys = OFF;", *lines, f"PRAGMA user_version = {SCHEMA_VERSION};"])
     path.write_text(text + "\n", encoding="utf-8")

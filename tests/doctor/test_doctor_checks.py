@@ -20,6 +20,7 @@ from outlast.server.doctor.configured import client_findings
 from outlast.server.doctor.findings import Finding, Level, size_words
 from outlast.server.doctor.workflows import workflow_findings
 from outlast.storage import examining
+from outlast.storage.maintenance import structure
 from outlast.storage.examining import Examined
 
 SECONDS = 10
@@ -144,8 +145,8 @@ class Interruptible(sqlite3.Connection):
 
 def test_a_database_is_checked_for_a_bounded_time_also_where_one_step_of_it_is_long(tmp_path: Path) -> None:
     with closing(Interruptible(tmp_path / "large.db")) as connection:
-        assert examining.checked(connection, 0.3) == ((), False)
-        assert examining.checked(connection, SECONDS) == ((), True), "nothing is interrupted later on"
+        assert examining.checked(connection, 0.3, structure) == ((), False)
+        assert examining.checked(connection, SECONDS, structure) == ((), True), "nothing is interrupted later on"
 
 
 def test_backups_are_told(home: Home) -> None:

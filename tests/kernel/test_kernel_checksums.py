@@ -170,7 +170,9 @@ def test_bytes_that_are_no_text_any_more_end_no_query(three: Hands) -> None:
         three.read(lambda c: reading.execution(c, 2))
     with pytest.raises(StoreDamaged):
         three.read(lambda c: reading.details(c, 2))
-    assert len(three.read(examine).problems) == 3
+    problems = three.read(examine).problems
+    assert len([problem for problem in problems if not problem.startswith("text index: #1, #3 ")]) == 3
+    assert len(problems) == 4, "the name of a workflow has no checksum, but is known to the text index"
 
 
 def test_a_live_row_that_cannot_be_read_keeps_nobody_from_the_others(hands: Hands) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from outlast.kernel import backups
+from outlast.kernel import backups, texts
 from outlast.kernel.checksums import check_execution
 from outlast.kernel.errors import StoreTooNew
 from outlast.kernel.home import Home
@@ -209,3 +209,4 @@ def test_yesterdays_database_is_opened_read_and_written_by_todays_code(home: Hom
         assert hands.look(waiting).status is ExecutionStatus.COMPLETED
         assert hands.rows("PRAGMA integrity_check") == [("ok",)]
         assert hands.rows("PRAGMA foreign_key_check") == []
+        assert [*hands.read(lambda c: [*texts.problems(c)])] == []

@@ -11,7 +11,7 @@ import pytest
 import outlast.kernel
 from outlast.kernel.queries import load, parse
 from outlast.kernel.status import ExecutionStatus
-from outlast.storage.history import CONDITIONS, SQL, where
+from outlast.storage.history import CONDITIONS, listing
 from stored import Hands
 
 KERNEL = Path(outlast.kernel.__file__).parent
@@ -38,6 +38,9 @@ SCANS = {
     ("retention", "crowded"): "there are few workflows, and each has a counter",
     ("retention", "log_bytes"): "only asked where the size of all logs is limited",
     ("retention", "by_size"): "only asked where the logs are larger than they may be",
+    ("texts", "numbers"): EVERYTHING,
+    ("texts", "strange"): EVERYTHING,
+    ("texts", "fts5"): "the modules of SQLite are few",
 }
 """Statements that read a table or an index from one end to the other, and why they may."""
 SORTS = {
@@ -56,11 +59,15 @@ number from the newest and stops when it is full; its total is counted (design: 
 condition must be found through an index."""
 
 
+FOUND = re.compile(r" t VIRTUAL TABLE INDEX \d+:$|^SCAN (t|execution_texts) VIRTUAL TABLE INDEX \d+:[=M]")
+"""How SQLite says that it goes through the values of a JSON text, and that it looks something up in a text index."""
+
+
 def explained(hands: Hands, statement: str) -> Iterator[str]:
     names = set(re.findall(r":([a-z_]+)", statement))
     values = dict.fromkeys(names, 1) if names else [1] * statement.count("?")
     for _, _, _, step in hands.connection.execute("EXPLAIN QUERY PLAN " + statement, values):
-        if step != "SCAN CONSTANT ROW" and "json_each" not in step:
+        if step != "SCAN CONSTANT ROW" and "json_each" not in step and not FOUND.search(step):
             yield step
 
 
@@ -105,6 +112,12 @@ def filters() -> Iterator[tuple[list[str], dict[str, int | str | None]]]:
     ):
         names = [name for name in rest if name is not None] + ["status"] * (status is not None)
         yield [*names, "printed", *lasting], {"status": status}
+    # By text, with whatever else.
+    for *rest, status in itertools.product(
+        *([None, name] for name in ("workflow", "user", "label", "since", "until", "before")), [None, *STATUSES]
+    ):
+        names = [name for name in rest if name is not None] + ["status"] * (status is not None)
+        yield [*names, "text"], {"status": status}
 
 
 @pytest.mark.requirement("S0-9")
@@ -114,14 +127,14 @@ def test_every_combination_of_filters_finds_what_it_names_through_an_index(hands
     for names, values in combinations:
         met = {str(values[name]) if name in values else name for name in names}
         few = met - COMMON - {"all", "before"}
-        page = list(explained(hands, SQL["numbers"].replace("{where}", where(names, values))))
+        page = list(explained(hands, listing("numbers", names, values)))
         if few:
             assert [step for step in scans(page) if not step.endswith("executions_live")] == [], (names, page)
         if "before" in met:
             assert scans(page) == [], (names, page)
         # A range of time is found through its own index and then put in the order of numbers.
         assert not sorts(page) or {"since", "until"} <= met, (names, page)
-        count = list(explained(hands, SQL["count"].replace("{where}", where(names, values))))
+        count = list(explained(hands, listing("count", names, values)))
         if few or {"since", "until"} & met:
             assert [step for step in scans(count) if not step.endswith("executions_live")] == [], (names, count)
 

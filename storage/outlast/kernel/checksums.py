@@ -41,6 +41,11 @@ def is_sound(connection: sqlite3.Connection, number: int) -> bool:
     return facts is None or crc(*facts[1:]) == facts[0]
 
 
+def params_are_sound(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether the parameters of an execution that there are are what was written."""
+    return all(crc(number, *values) == checksum for *values, checksum in connection.execute(SQL["params"], (number,)))
+
+
 def check_execution(connection: sqlite3.Connection, number: int) -> None:
     """Raise StoreDamaged where an execution's row is not what was written."""
     if not is_sound(connection, number):

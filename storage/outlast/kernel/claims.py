@@ -4,10 +4,11 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from outlast.kernel import events
+from outlast.kernel import events, texts
 from outlast.kernel.checksums import is_sound, stamped
 from outlast.kernel.ids import format_id
 from outlast.kernel.queries import load
+from outlast.kernel.status import ExecutionStatus
 
 SQL = load("claims")
 
@@ -97,6 +98,7 @@ def reclaim(connection: sqlite3.Connection, number: int, seen: int, now: int) ->
         with stamped(connection, number):
             connection.execute(SQL["give_up"], {"number": number, "now": now})
             connection.execute(SQL["give_up_steps"], {"number": number, "now": now})
+            texts.settled(connection, number, ExecutionStatus.FAILED)
             events.record(connection, number, now, "failed", data={"reason": "never started"})
         return claim_next(connection, now)
     with stamped(connection, number):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from outlast.kernel import claims, events
+from outlast.kernel import claims, events, texts
 from outlast.kernel.checksums import crc, stamp, stamped
 from outlast.kernel.entities import Version, named, version_of
 from outlast.kernel.errors import Conflict, NotFound
@@ -111,6 +111,7 @@ def insert(
         insert_param(connection, number, name, plan.param_types[name], value, secret=name in plan.secret_params)
     for no, step in enumerate(plan.steps, start=1):
         connection.execute(SQL["insert_step"], (number, no, step.id, step.name))
+    texts.index(connection, number)
 
 
 def insert_param(
@@ -224,6 +225,7 @@ def cancel(connection: sqlite3.Connection, number: int, by: str, now: int) -> Ca
         with stamped(connection, number):
             connection.execute(SQL["cancel_unclaimed"], {"number": number, "now": now, "by": by})
             connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
+            texts.settled(connection, number, ExecutionStatus.CANCELLED)
             events.record(connection, number, now, "cancelled", data={"by": by})
         return Cancelled(number, ExecutionStatus.CANCELLED, False)
     with stamped(connection, number):
@@ -239,6 +241,7 @@ def lose(connection: sqlite3.Connection, number: int, reason: str, now: int) -> 
         connection.execute(SQL["lose_attempts"], {"number": number, "now": now, "reason": reason})
         connection.execute(SQL["lose_steps"], {"number": number, "now": now, "reason": reason})
         connection.execute(SQL["cancel_steps"], {"number": number, "now": now})
+        texts.settled(connection, number, ExecutionStatus.LOST)
         events.record(connection, number, now, "lost", data={"reason": reason})
 
 
@@ -263,6 +266,7 @@ def delete(connection: sqlite3.Connection, number: int) -> str:
         for other in related:
             stack.enter_context(stamped(connection, other))
         connection.execute(SQL["delete"], (number,))
+        texts.forget(connection, number)
     return format_id(raw_id)
 
 

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 
-from outlast.kernel import backups, faults
+from outlast.kernel import backups, faults, texts
 from outlast.kernel.errors import StoreTooNew
 from outlast.kernel.home import Home
 from outlast.kernel.ids import new_id
@@ -29,11 +29,13 @@ def migrate(connection: sqlite3.Connection, home: Home, *, files: list[str] = FI
     """Bring a database up to date. The caller holds the store lock.
 
     An online backup is taken before the first migration of an existing database. A migration that fails leaves
-    the database as it was and raises sqlite3.Error. Raises StoreTooNew where the database is newer than this code.
+    the database as it was and raises sqlite3.Error. Raises StoreTooNew where the database is newer than this code,
+    StoreError where SQLite has no FTS5.
     """
     version = schema_version(connection)
     if version > len(files):
         raise too_new()
+    texts.require_fts5(connection)
     if version == len(files):
         return
     if version > 0:

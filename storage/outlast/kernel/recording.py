@@ -4,7 +4,7 @@ import hashlib
 import sqlite3
 from typing import NamedTuple
 
-from outlast.kernel import events
+from outlast.kernel import events, texts
 from outlast.kernel.checksums import crc, stamp
 from outlast.kernel.entities import Version, named, version_of
 from outlast.kernel.errors import Conflict
@@ -115,6 +115,7 @@ def insert(connection: sqlite3.Connection, told: Record, number: int, now: int) 
                 artifact.created_at,
             ),
         )
+    texts.index(connection, number)
 
 
 def known_version(told: Record) -> Version:

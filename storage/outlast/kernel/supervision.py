@@ -4,7 +4,7 @@ import json
 import sqlite3
 from typing import NamedTuple
 
-from outlast.kernel import claims, events
+from outlast.kernel import claims, events, texts
 from outlast.kernel.checksums import crc, stamped
 from outlast.kernel.clock import Moment, elapsed
 from outlast.kernel.ids import parse_id
@@ -207,6 +207,7 @@ def settle(
         connection.execute(SQL["settle_steps"], facts | {"output": output, "error": error})
         connection.execute(SQL["cancel_pending_steps"], facts)
         connection.execute(SQL["settle"], facts)
+        texts.settled(connection, seen.number, outcome.status)
         leftovers = None if not ending.leftovers else json.dumps(ending.leftovers, ensure_ascii=False)
         # Where no sound copy of the plan was found, its checksum stays as wrong as it was.
         payload = Payload(seen.payload.plan, output, leftovers, seen.payload.crc)

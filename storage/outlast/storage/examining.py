@@ -2,12 +2,12 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from outlast.kernel import claims
+from outlast.kernel import claims, texts
 from outlast.kernel.backups import quoted
 from outlast.kernel.claims import RETRY_AFTER
 from outlast.kernel.database import Database, lenient, translated
@@ -125,13 +125,22 @@ def looked(
     )
 
 
-def checked(connection: sqlite3.Connection, seconds: float) -> tuple[tuple[str, ...], bool]:
-    """What SQLite's check of tables and indexes finds within some seconds, and whether it came to its end."""
+def everything(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """What is wrong with tables, indexes, and the words by which executions are found."""
+    return structure(connection, most=10) or tuple(texts.problems(connection))
+
+
+def checked(
+    connection: sqlite3.Connection,
+    seconds: float,
+    look: Callable[[sqlite3.Connection], tuple[str, ...]] = everything,
+) -> tuple[tuple[str, ...], bool]:
+    """What a check finds within some seconds, and whether it came to its end."""
     # Not a progress handler: before 3.42 SQLite calls none while it checks the pages of all tables, which is one step.
     timer = threading.Timer(seconds, connection.interrupt)
     timer.start()
     try:
-        return structure(connection, most=10), True
+        return look(connection), True
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
             raise

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from outlast.kernel import claims
 from outlast.kernel.checksums import check_execution
@@ -11,6 +12,7 @@ from outlast.kernel.ids import format_id
 from outlast.kernel.queries import load
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage.records import Page, Summary
+from outlast.storage.words import match_of
 
 SQL = load("history")
 
@@ -40,6 +42,9 @@ class Filter:
     """Created at or after, µs."""
     until: int | None = None
     """Created before, µs."""
+    text: str | None = None
+    """Words that stand in the id or name of the workflow, in values of parameters, in labels or in the reason of the
+    end; the last one may be the beginning of one."""
     lasting: int | None = None
     """Not over before then, µs."""
     printed: bool = False
@@ -66,6 +71,7 @@ CONDITIONS = {
     "from": "e.number >= :from",
     "printed": "e.log_lines IS NOT 0",
     "before": "e.number < :before",
+    "text": "t.execution_texts MATCH :text",
     "all": "TRUE",
 }
 # A partial index on what few executions are serves a statement only when it says so itself.
@@ -99,7 +105,7 @@ def page(
     if cursor is not None:
         names = [*names, "before"]
         values = values | {"before": parse_cursor(cursor)}
-    statement = SQL["numbers"].replace("{where}", where(names, values))
+    statement = listing("numbers", names, values)
     found_numbers = connection.execute(statement, values | {"limit": limit + 1, "offset": offset}).fetchall()
     numbers = [number for (number,) in found_numbers]
     found: list[Summary] = []
@@ -125,7 +131,7 @@ def numbers(connection: sqlite3.Connection, wanted: Filter, *, below: int | None
     if below is not None:
         names = [*names, "before"]
         values = values | {"before": below}
-    statement = SQL["numbers"].replace("{where}", where(names, values))
+    statement = listing("numbers", names, values)
     return [n for (n,) in connection.execute(statement, values | {"limit": limit, "offset": 0})]
 
 
@@ -162,6 +168,9 @@ def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str
         if given is not None:
             names.append(name)
             values[name] = given
+    if wanted.text is not None:
+        names.append("text")
+        values["text"] = match_of(wanted.text)
     if wanted.printed:
         names.append("printed")
     if wanted.lasting is not None:
@@ -179,6 +188,15 @@ def conditions(connection: sqlite3.Connection, wanted: Filter) -> tuple[list[str
     return names or ["all"], values
 
 
+def listing(what: Literal["numbers", "count"], names: list[str], values: Mapping[str, int | str | None]) -> str:
+    """The statement for the numbers of executions, or for how many they are."""
+    if "text" not in names:
+        return SQL[what].replace("{where}", where(names, values))
+    text = SQL[f"{what}_by_text"].replace("{where}", where([name for name in names if name != "before"], values))
+    # In the index itself, so that what comes before a page is not read for it.
+    return text.replace("{before}", "AND t.rowid < :before" if "before" in names else "")
+
+
 def where(names: list[str], values: Mapping[str, int | str | None]) -> str:
     odd = {name for name, usual in USUAL.items() if name in names and values[name] != usual}
     return " AND ".join(ODD[name] if name in odd else CONDITIONS[name] for name in names)
@@ -191,7 +209,7 @@ def counted(connection: sqlite3.Connection, names: list[str], values: Mapping[st
         return connection.execute(SQL["counter"], (" ".join(names), key)).fetchone()[0]
     if names == ["over"]:
         return counted(connection, ["all"], values) - counted(connection, ["active"], values)
-    statement = SQL["count"].replace("{where}", where(names, values))
+    statement = listing("count", names, values)
     return connection.execute(statement, values).fetchone()[0]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from outlast.kernel import backups, executions, faults, wal
+from outlast.kernel import backups, executions, faults, texts, wal
 from outlast.kernel.checksums import check_execution, crc
 from outlast.kernel.clock import Clock
 from outlast.kernel.database import Database, StoreConnection, translated
@@ -232,7 +232,15 @@ def reconcile_directories(connection: sqlite3.Connection, home: Home, now: int) 
 
 def examine(connection: sqlite3.Connection) -> Report:
     problems: list[str] = []
-    for look in (structure, references, damaged_executions, damaged_params, damaged_payloads, damaged_blocks):
+    for look in (
+        structure,
+        references,
+        damaged_executions,
+        damaged_params,
+        damaged_payloads,
+        damaged_blocks,
+        text_index,
+    ):
         try:
             problems += look(connection)
         except sqlite3.DatabaseError as error:  # a broken page ends one look, not the others
@@ -260,6 +268,10 @@ def damaged_executions(connection: sqlite3.Connection) -> Iterator[str]:
             yield error.message
     for (number,) in connection.execute(SQL["without_payload"]):
         yield f"#{number}: its payload is missing"
+
+
+def text_index(connection: sqlite3.Connection) -> Iterator[str]:
+    return texts.problems(connection)
 
 
 def damaged_params(connection: sqlite3.Connection) -> Iterator[str]:

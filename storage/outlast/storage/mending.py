@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from outlast.kernel import backups, faults, wal
+from outlast.kernel import backups, faults, texts, wal
 from outlast.kernel.database import Database, StoreConnection, translated
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.home import Home
@@ -16,6 +16,7 @@ from outlast.storage.maintenance import structure
 OF_AN_INDEX = re.compile(
     r"(row|rowid|wrong # of entries)\b.* index \S+$"  # which one
     r"|\*\*\* in database |Tree \d+ "  # a page
+    r"|text index: |malformed inverted index for FTS5 table "  # the words by which executions are found
 )
 """Sentences of SQLite's check that are about an index, or about a page that may belong to one."""
 TWICE = re.compile(r"non-unique entry in index \S+$")
@@ -53,8 +54,11 @@ def rebuilt(connection: sqlite3.Connection) -> None:
         connection.execute("REINDEX")
     except sqlite3.IntegrityError as error:  # a table has a key twice that an index allows once
         raise unmended(str(error)) from error
+    # SQLite from 3.44 on looks into it by itself, and sees more than we do.
+    if any(texts.problems(connection)) or any("FTS5" in said for said in structure(connection)):
+        texts.rebuild(connection)
     faults.reach("mending.reindexed")
-    if found := structure(connection, most=1):
+    if found := structure(connection, most=1) or tuple(texts.problems(connection)):
         raise unmended(found[0])
 
 

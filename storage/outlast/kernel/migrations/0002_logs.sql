@@ -20,3 +20,28 @@ CREATE INDEX log_blocks_events ON log_blocks(execution, first_line) WHERE events
 
 -- Finding things. What was still going on at a moment: a search for lines from then on need not look at anything older.
 CREATE INDEX executions_ended ON executions(ended_at, number) WHERE ended_at IS NOT NULL;
+
+-- What an execution is found by, as words: letters, digits and other signs that stand for something, whatever their
+-- case and accents. The texts are kept too, so that a row can go without anybody knowing what it was made from. The
+-- kernel's rules keep it (kernel/texts.py); a trigger may not: SQLite before 3.44 calls that unsafe.
+CREATE VIRTUAL TABLE execution_texts USING fts5(
+  workflow,                        -- its id and its name
+  params,                          -- values, not those of secrets
+  labels,                          -- names and values
+  reason,                          -- why it is over and has not completed
+  columnsize = 0,
+  tokenize = "unicode61 remove_diacritics 2 categories 'L* N* M* Co So'"
+);
+INSERT INTO execution_texts(rowid, workflow, params, labels, reason)
+SELECT e.number, w.workflow_id || ' ' || v.name,
+       (SELECT substr(group_concat(t.atom, ' '), 1, 10000)
+        FROM params p, json_tree(CASE WHEN json_valid(p.value) THEN p.value ELSE 'null' END) t
+        WHERE p.execution = e.number AND p.secret = 0 AND t.type IN ('text', 'integer', 'real')),
+       (SELECT substr(group_concat(l.key || ' ' || l.value, ' '), 1, 10000)
+        FROM json_each(CASE WHEN json_valid(e.labels) THEN e.labels ELSE '{}' END) l),
+       CASE WHEN e.status <> 'completed' THEN NULLIF(substr(COALESCE(e.reason, '') || COALESCE(
+         (SELECT ' ' || group_concat(s.error, ' ') FROM steps s
+          WHERE s.execution = e.number AND e.mode <> 'local-run'), ''), 1, 10000), '') END
+FROM executions e
+LEFT JOIN workflow_versions v ON v.id = e.version
+LEFT JOIN workflows w ON w.id = e.workflow;

@@ -9,3 +9,6 @@ FROM executions WHERE number = ?
 
 -- name: stamp
 UPDATE executions SET crc = ? WHERE number = ?
+
+-- name: params
+SELECT name, type, value, secret, crc FROM params WHERE execution = ?

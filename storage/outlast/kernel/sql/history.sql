@@ -3,6 +3,14 @@
 -- over on the way to a far page costs its entry in an index and nothing else.
 SELECT e.number FROM executions e WHERE {where} ORDER BY e.number DESC LIMIT :limit OFFSET :offset
 
+-- name: numbers_by_text
+-- The words come first: few executions have them. CROSS: in this order, whatever else is asked for.
+SELECT e.number FROM execution_texts t CROSS JOIN executions e ON e.number = t.rowid
+WHERE {where} {before} ORDER BY t.rowid DESC LIMIT :limit OFFSET :offset
+
+-- name: count_by_text
+SELECT count(*) FROM execution_texts t CROSS JOIN executions e ON e.number = t.rowid WHERE {where}
+
 -- name: oldest_lasting
 -- Nothing with a lower number was still going on at :lasting.
 SELECT min(COALESCE((SELECT min(number) FROM executions WHERE ended_at >= :lasting), 0x7fffffffffffffff),
