@@ -87,6 +87,17 @@ def test_filters(cli: Cli, three: None) -> None:
 
 
 @pytest.mark.requirement("S2-2")
+@pytest.mark.requirement("S3-11")
+def test_executions_are_found_by_words(cli: Cli, three: None) -> None:
+    assert listed(cli, "--text", "exit code 3") == [2]
+    assert listed(cli, "--text", "comm") == [3, 2, 1]
+    assert listed(cli, "--text", "comm", "--status", "completed") == [3, 1]
+    nothing = cli("history", "--text", "?!")
+    assert (nothing.stdout, nothing.exit_code) == ("No execution matches.\n", 0)
+    assert nothing.stderr == "--text: '?!' has no letter or digit, so that no execution is found by it\n"
+    assert "no letter or digit" in json.loads(cli("history", "--text", "?!", "--json").stdout)["note"]
+
+
 def test_pages_can_be_asked_for_by_number(cli: Cli, three: None) -> None:
     first = lines_of(cli("history", "--page-size", "2"))
     assert [line.split()[0] for line in first[1:-1]] == ["3", "2"]

@@ -20,8 +20,8 @@ from outlast.server.doctor.configured import client_findings
 from outlast.server.doctor.findings import Finding, Level, size_words
 from outlast.server.doctor.workflows import workflow_findings
 from outlast.storage import examining
-from outlast.storage.maintenance import structure
 from outlast.storage.examining import Examined
+from outlast.storage.maintenance import structure
 
 SECONDS = 10
 OK, WARNING, PROBLEM = Level.OK, Level.WARNING, Level.PROBLEM
@@ -33,6 +33,12 @@ OK, WARNING, PROBLEM = Level.OK, Level.WARNING, Level.PROBLEM
 def test_an_sqlite_that_is_too_old_is_a_problem(found: str, level: Level) -> None:
     assert versions.sqlite(found).level is level
     assert ("store.lock" in versions.sqlite(found).message) is (found in ("3.40.0", "3.51.2"))
+
+
+def test_an_sqlite_without_full_text_search_is_a_problem() -> None:
+    assert examining.full_text()
+    without = versions.sqlite("3.51.3", full_text=False)
+    assert (without.level, "FTS5" in without.message) == (PROBLEM, True)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,34 @@ async def test_pages_go_on_where_the_last_one_ended(modern: Agent) -> None:
     assert [row["number"] for row in skipped.data["executions"]] == [2, 1]
 
 
+@pytest.mark.requirement("S3-11")
+async def test_executions_are_found_by_words(modern: Agent) -> None:
+    await modern.shell("true", labels={"ticket": "OPS-7"})
+    await modern.shell("exit 3", labels={"ticket": "OPS-8"})
+    for text, numbers in {"ops": [2, 1], "OPS-8": [2], "exit code": [2], "sh OPS-7": [1], "nowhere": []}.items():
+        listed = await modern.call("list_execution_history", text=text)
+        assert [row["number"] for row in listed.data["executions"]] == numbers, text
+        assert listed.data["total"] == len(numbers)
+        assert "note" not in listed.data
+    both = await modern.call("list_execution_history", text="ops", status="failed")
+    assert [row["number"] for row in both.data["executions"]] == [2]
+    first = await modern.call("list_execution_history", text="ops", limit=1)
+    rest = await modern.call("list_execution_history", text="ops", cursor=first.data["next_cursor"])
+    assert (first.data["total"], [row["number"] for row in rest.data["executions"]]) == (2, [1])
+
+
+@pytest.mark.requirement("S3-11")
+async def test_a_text_that_says_nothing_finds_nothing_and_that_is_said(modern: Agent) -> None:
+    await modern.run("true")
+    listed = await modern.call("list_execution_history", text="'\"* ?!")
+    assert (listed.data["executions"], listed.data["total"]) == ([], 0)
+    assert "has no letter or digit, so that no execution is found by it" in listed.text
+    assert listed.data["note"].startswith("text: ")
+    long = await modern.call("list_execution_history", text="x" * 301)
+    assert long.is_error
+    assert long.data["message"].startswith("text: it has 301 characters")
+
+
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,6 +27,12 @@ SQLITE_VERSION = sqlite3.sqlite_version
 NOTHING = Remains([], [], [])
 LOCK_SECONDS = 3.0
 """That the store lock may take, to open and again to close."""
+
+
+def full_text() -> bool:
+    """Whether this Python's SQLite has FTS5."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return texts.has_fts5(connection)
 
 
 class Examined(NamedTuple):

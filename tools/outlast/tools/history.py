@@ -10,6 +10,7 @@ from outlast.kernel.errors import InvalidInput
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage.history import MAX_LIMIT, Filter
 from outlast.storage.records import Page
+from outlast.storage.words import says_something
 from outlast.tools.arguments import Since, Status, Until, moment
 from outlast.tools.guarding import READ_ONLY, GuardedTool
 from outlast.tools.results import MOST_BYTES, ROOM, USUAL_BYTES, Call, reply, runtime_of, weight
@@ -32,6 +33,10 @@ async def list_execution_history(
     agent: Annotated[str | None, Field(description="For this agent.")] = None,
     customer: Annotated[str | None, Field(description="For this customer.")] = None,
     label: Annotated[str | None, Field(description='With this label: "name=value".')] = None,
+    text: Annotated[
+        str | None,
+        Field(description="With these words in workflow, parameters, labels or reason; the last may be a beginning."),
+    ] = None,
     mode: Annotated[
         str | None, Field(description="local-run: run by Outlast; cloud-run: recorded, run elsewhere.")
     ] = None,
@@ -49,6 +54,7 @@ async def list_execution_history(
         customer=customer,
         mode=mode,
         label=label_of(label),
+        text=text,
         active=active,
         since=moment("since", since, now),
         until=moment("until", until, now),
@@ -59,11 +65,14 @@ async def list_execution_history(
     if left_out:
         page = await runtime.history(wanted, limit=fit, offset=offset, cursor=cursor)
     view = history_view(page, limit, offset)
-    note = None
+    notes: list[str] = []
+    if text is not None and not page.total and not says_something(text):
+        notes.append(f"text: {show(text)} has no letter or digit, so that no execution is found by it")
+        view["note"] = notes[0]
     if left_out:
         view["omitted"] = left_out
-        note = f"{left_out} more rows were asked for and do not fit into one reply"
-    return reply(joined([history_text(page, view, now), note]), view)
+        notes.append(f"{left_out} more rows were asked for and do not fit into one reply")
+    return reply(joined([history_text(page, view, now), *notes]), view)
 
 
 def label_of(text: str | None) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from outlast.server.doctor.findings import Finding, ok, problem, warning
-from outlast.storage.examining import SQLITE_VERSION
+from outlast.storage.examining import SQLITE_VERSION, full_text
 
 OLDEST_SQLITE = (3, 40)
 SAFE_SQLITE = (3, 51, 3)
@@ -19,16 +19,22 @@ def versions() -> Iterator[Finding]:
         "versions",
         f"Outlast {version('outlast')}, Python {platform.python_version()} ({sys.executable}), mcp {version('mcp')}",
     )
-    yield sqlite(SQLITE_VERSION)
+    yield sqlite(SQLITE_VERSION, full_text=full_text())
     yield system(platform.system(), platform.release(), platform.machine())
 
 
-def sqlite(found: str) -> Finding:
-    """Whether a version of SQLite will do."""
+def sqlite(found: str, *, full_text: bool = True) -> Finding:
+    """Whether a version of SQLite will do. `full_text`: whether it has FTS5."""
     parts = tuple(int(part) for part in found.split("."))
     if parts < OLDEST_SQLITE:
         return problem(
             "SQLite", f"SQLite {found} is older than 3.40, which Outlast needs", "use a Python with a newer SQLite"
+        )
+    if not full_text:
+        return problem(
+            "SQLite",
+            f"SQLite {found} of this Python was built without FTS5, which Outlast needs",
+            "use a Python whose SQLite has it, such as those of python.org, uv and large distributions",
         )
     if parts < SAFE_SQLITE:
         return ok("SQLite", f"SQLite {found}; store.lock orders the writes, as versions before 3.51.3 need")

@@ -9,6 +9,7 @@ from outlast.server.cli.session import Session, archive_option, json_option, pas
 from outlast.server.cli.wording import now, parse_moment
 from outlast.storage.history import MAX_LIMIT, PAGE_SIZE, Filter, offset_of
 from outlast.storage.records import Page
+from outlast.storage.words import says_something
 from outlast.tools.views import history_view
 
 USUAL_LIMIT = 20
@@ -21,6 +22,11 @@ USUAL_LIMIT = 20
 @click.option("--agent", help="Of this agent.")
 @click.option("--customer", help="Of this customer.")
 @click.option("--label", metavar="NAME=VALUE", help="With this label.")
+@click.option(
+    "--text",
+    metavar="WORDS",
+    help="With these words in workflow, parameters, labels or reason; the last one may be a beginning.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["local-run", "cloud-run"]),
@@ -56,6 +62,7 @@ def history(
     agent: str | None,
     customer: str | None,
     label: str | None,
+    text: str | None,
     mode: str | None,
     active: bool | None,
     since: str | None,
@@ -90,6 +97,7 @@ def history(
         mode=mode,
         visual_only=visual_only,
         label=None if label is None else label_of(label),
+        text=text,
         active=active,
         since=None if since is None else parse_moment("--since", since, at),
         until=None if until is None else parse_moment("--until", until, at),
@@ -104,11 +112,16 @@ def history(
             # What lost its supervisor gets another one, so that the next look tells the truth.
             observer.call(observer.it.reconcile)
             found = look()
+    note = None
+    if text is not None and not found.total and not says_something(text):
+        note = f"--text: {text!r} has no letter or digit, so that no execution is found by it"
     if session.as_json:
-        view = history_view(found, limit, offset)
+        view = history_view(found, limit, offset) | ({} if note is None else {"note": note})
         session.screen.json(view if leaf is None else view | {"page": leaf.number, "page_size": leaf.size})
     else:
         print_page(session.screen, found, at, leaf)
+        if note is not None:
+            session.screen.note(note)
 
 
 def label_of(text: str) -> tuple[str, str]:
