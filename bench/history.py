@@ -15,8 +15,9 @@ from contextlib import closing, contextmanager
 from statistics import median
 from typing import Any
 
-from outlast.kernel import migrating
+from outlast.kernel import migrating, texts
 from outlast.kernel.checksums import stamp
+from outlast.kernel.executions import insert_param
 from outlast.kernel.home import Home
 from outlast.kernel.status import ExecutionStatus
 from outlast.storage import history
@@ -38,9 +39,15 @@ SELECT n, randomblob(16), n % 20 + 1, n % 20 + 1, 1 + (n % 10 = 0), 1 + n % 5, 1
        '{"name":"desk","version":"1.4.2","session":"0198c1f2","git":{"branch":"main","commit":"4b825dc642cb6eb9a060e5"}}',
        '{"team":"' || iif(n % 3 = 0, 'blue', 'red') || '"}', randomblob(32), iif(n % 12 = 0, 'failed', 'completed'),
        :start + n * :minute, :start + n * :minute + 41, :start + n * :minute + 1, :start + n * :minute + 41, 40,
-       iif(n % 20 = 0, NULL, n % 12 = 0), 'exit code 0', 237
+       iif(n % 20 = 0, NULL, n % 12 = 0), iif(n % 12 = 0, 'exit code 1: KeyError: ''region''', 'exit code 0'), 237
 FROM n
 """
+
+HAVING = """
+SELECT count(*) FROM executions e JOIN execution_texts t ON t.rowid = e.number
+WHERE instr(t.workflow || ' ' || t.params || ' ' || t.labels || ' ' || COALESCE(t.reason, ''), :word)
+"""
+"""How many have a word, found without the index."""
 
 FILTERS: dict[str, Callable[[int], Filter]] = {
     "nothing": lambda rows: Filter(),
@@ -61,6 +68,10 @@ FILTERS: dict[str, Callable[[int], Filter]] = {
     "over": lambda rows: Filter(active=False),
     "since (half of them)": lambda rows: Filter(since=START + rows // 2 * MINUTE),
     "label": lambda rows: Filter(label=("team", "blue")),
+    "text that one has": lambda rows: Filter(text=f"/srv/data/part-{rows // 2}.csv"),
+    "text that 1 of 12 have": lambda rows: Filter(text="KeyError: 'region'"),
+    "text that all have": lambda rows: Filter(text="workflow"),
+    "text that all have, and user": lambda rows: Filter(text="workflow", user="name-2"),
 }
 
 
@@ -86,6 +97,8 @@ def filled(rows: int) -> Iterator[sqlite3.Connection]:
                 )
             connection.execute(FILL, {"rows": rows, "start": START, "minute": MINUTE})
             for n in range(1, rows + 1):
+                insert_param(connection, n, "path", "string", f"/srv/data/part-{n}.csv", secret=False)
+                texts.index(connection, n)
                 stamp(connection, n)
             connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -113,7 +126,11 @@ def measured(connection: sqlite3.Connection, rows: int) -> dict[str, float]:
         page = history.page(connection, wanted, limit=SIZE)
         names, values = conditions(connection, wanted)
         assert names is not None, what
-        counting = f"SELECT count(*) FROM executions e WHERE {history.where(names, values)}"
+        if wanted.text is None:
+            counting = f"SELECT count(*) FROM executions e WHERE {history.where(names, values)}"
+        else:
+            counting = HAVING + (" AND e.user = :user" if wanted.user else "")
+            values |= {"word": wanted.text.rpartition(" ")[2].strip("'")}
         assert page.total == connection.execute(counting, values).fetchone()[0], what
         assert page.damaged == (), what
         mark = "" if tuple(names) in COUNTED or names == ["over"] else " (total counted)"

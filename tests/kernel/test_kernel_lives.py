@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from outlast.kernel import claims, executions, supervision
+from outlast.kernel import claims, executions, supervision, texts
 from outlast.kernel.checksums import check_execution
 from outlast.kernel.errors import Conflict
 from outlast.kernel.home import Home
@@ -48,8 +48,10 @@ class Lives(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "hands"):
+            fits = texts.fits(self.hands.connection)
             self.hands.close()
             shutil.rmtree(self.home.root)
+            assert fits, "the index of words is that of its texts"
 
     @rule(key=KEYS, on_conflict=st.sampled_from(["queue", "reject", "cancel_running"]), request=KEYS)
     def create(self, key: str | None, on_conflict: str, request: str | None) -> None:
@@ -148,6 +150,10 @@ class Lives(RuleBasedStateMachine):
         for number in self.hands.statuses():
             check_execution(self.hands.connection, number)
         assert self.hands.rows("PRAGMA foreign_key_check") == []
+
+    @invariant()
+    def executions_are_found_by_their_own_words(self) -> None:
+        assert texts.wrong(self.hands.connection) == []
 
     @invariant()
     def no_more_run_than_may_and_each_key_once(self) -> None:

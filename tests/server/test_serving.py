@@ -17,6 +17,7 @@ from servers import SERVER, Era, process, session
 from outlast.kernel.clock import Clock
 from outlast.kernel.home import Home
 from outlast.kernel.process import await_end, identify
+from outlast.tools.registration import TOOLS
 from waiting import until
 
 INITIALIZE = {
@@ -363,7 +364,7 @@ async def test_a_line_that_is_no_message_is_answered_and_forgotten(
         await send(server, b"", line)
         assert (await reader.answer(id))["error"]["code"] == code
         await send(server, {"jsonrpc": "2.0", "id": 6, "method": "tools/list"})
-        assert len((await reader.answer(6))["result"]["tools"]) == 6
+        assert len((await reader.answer(6))["result"]["tools"]) == len(TOOLS)
 
 
 async def test_large_messages_pass_in_both_directions(home: Home, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ CREATE INDEX executions_ended ON executions(ended_at, number) WHERE ended_at IS 
 
 -- What an execution is found by, as words: letters, digits and other signs that stand for something, whatever their
 -- case and accents. The texts are kept too, so that a row can go without anybody knowing what it was made from. The
--- kernel's rules keep it (kernel/texts.py); a trigger may not: SQLite before 3.44 calls that unsafe.
+-- kernel's rules keep it (kernel/texts.py); in a trigger SQLite 3.40 calls it unsafe
+-- where trusted_schema is off.
 CREATE VIRTUAL TABLE execution_texts USING fts5(
   workflow,                        -- its id and its name
   params,                          -- values, not those of secrets
