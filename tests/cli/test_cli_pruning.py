@@ -50,6 +50,8 @@ def test_what_was_archived_is_asked_like_a_store(cli: Cli, made: list[int], tmp_
     assert json.loads(cli("history", "--archive", path, "--json").stdout)["total"] == 3
     assert cli("show", "--archive", path, "1", "--json").stdout == shown
     assert cli("logs", "--archive", path, "1", "--raw").stdout == logs == "one\ntwo\n"
+    assert json.loads(cli("history", "--archive", path, "--text", "report", "--json").stdout)["total"] == 2
+    assert json.loads(cli("search", "one", "--archive", path, "--json").stdout)["matches"] == 1
     text = cli("show", "--archive", path, "1").stdout
     assert f"next: outlast logs --archive '{path}' 1 | outlast history --archive '{path}' --workflow report" in text
     assert json.loads(cli("run", "--wait", "--json", "--", "true").stdout)["number"] == 4

@@ -94,7 +94,7 @@ def test_json_has_the_fields_of_the_tool(cli: Cli) -> None:
     del document["executions"]
     assert document == {
         "matches": 3,
-        "searched": {"executions": 3, "newest": 3, "oldest": 1, "to_line": None, "complete": True},
+        "searched": {"executions": 3, "removed": 0, "newest": 3, "oldest": 1, "to_line": None, "complete": True},
         "unread": [],
         "unread_total": 0,
         "omitted": 0,

@@ -14,6 +14,7 @@ from agents import Agent, Answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outlast.kernel import retention
 from outlast.kernel.database import Connection
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.home import Home
@@ -21,6 +22,7 @@ from outlast.storage.logs.reader import LogReader
 from outlast.storage.logs.store_search import StoreQuery, StoreSearch
 from outlast.tools import log_search
 from outlast.tools.results import USUAL_BYTES
+from stored import hands_on
 from waiting import until
 
 pytestmark = pytest.mark.requirement("S3-11")
@@ -46,6 +48,13 @@ async def all_pages(agent: Agent, **arguments: Any) -> list[tuple[int, int]]:
         assert f'go on with cursor="{cursor["cursor"]}"' in answer.text
 
 
+async def all_sealed(home: Home) -> None:
+    """Wait until the server has moved every log into the store."""
+    with closing(sqlite3.connect(home.database)) as database:
+        unsealed = "SELECT count(*) FROM executions WHERE log_lines IS NULL"
+        await until(lambda: database.execute(unsealed).fetchone() == (0,))
+
+
 async def test_lines_of_all_executions_are_found_and_can_be_looked_up(agent: Agent) -> None:
     await agent.shell("echo before; echo \"KeyError: 'region'\"; echo behind; exit 3")
     await agent.shell("echo fine")
@@ -57,6 +66,7 @@ async def test_lines_of_all_executions_are_found_and_can_be_looked_up(agent: Age
     assert [line["text"] for line in oldest["lines"]] == ["KeyError: 'region'"]
     assert answer.data["searched"] == {
         "executions": 3,
+        "removed": 0,
         "newest": 3,
         "oldest": 1,
         "to_line": None,
@@ -155,7 +165,36 @@ async def test_damaged_executions_are_named(modern: Agent, home: Home) -> None:
     answer = await modern.call("search_logs", pattern="error")
     assert found(answer) == [(3, 1), (1, 1)]
     assert [one["number"] for one in answer.data["unread"]] == [2]
-    assert "not searched, 1 damaged: #2: its row in the database is damaged" in answer.text
+    assert "not searched: #2: its row in the database is damaged" in answer.text
+
+
+@pytest.mark.requirement("S3-14")
+async def test_damaged_lines_are_named_and_take_no_room_from_matches(modern: Agent, home: Home) -> None:
+    for _ in range(15):
+        await modern.shell("echo error")
+    await all_sealed(home)
+    with closing(sqlite3.connect(home.database)) as connection, connection:
+        connection.execute("UPDATE log_blocks SET crc = crc + 1 WHERE execution > 1")
+    answer = await modern.call("search_logs", pattern="error")
+    assert found(answer) == [(1, 1)]
+    assert [one["number"] for one in answer.data["unread"]] == list(range(15, 5, -1))
+    assert answer.data["unread_total"] == 14
+    assert "14 of their lines gone or damaged and not searched" in answer.text
+    assert "not searched: #15 line 1: " in answer.text
+    assert "; and 4 more" in answer.text
+
+
+@pytest.mark.requirement("S3-19")
+async def test_logs_that_were_removed_are_counted_and_no_more(modern: Agent, home: Home) -> None:
+    for _ in range(3):
+        await modern.shell("echo error")
+    await all_sealed(home)
+    with hands_on(home) as hands:
+        assert hands.write(lambda c: retention.remove_logs(c, [2, 3], hands.now)) == [2, 3]
+    answer = await modern.call("search_logs", pattern="error")
+    assert found(answer) == [(1, 1)]
+    assert (answer.data["searched"]["removed"], answer.data["unread"]) == (2, [])
+    assert "searched 3 executions, #3 … #1, 2 of them without a log, which was removed to save room" in answer.text
 
 
 async def test_a_status_does_not_wait_for_a_search(modern: Agent, monkeypatch: pytest.MonkeyPatch) -> None:

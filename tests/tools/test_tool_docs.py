@@ -59,7 +59,7 @@ def test_the_fields_of_a_page_are_told() -> None:
 
 
 def test_the_fields_of_a_search_are_told() -> None:
-    found = StoreFound((), (), 0, None, None, None)
+    found = StoreFound((), (), 0, None, None, 0, None)
     _, fields = SearchReply(StoreQuery(pattern="x"), found, 24 * 1024).build()
     names = {*fields, *cast("dict[str, Json]", fields["searched"])}
     source = Path(search_views.__file__).read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 
-from outlast.kernel import faults
+from outlast.kernel import faults, texts
 from outlast.kernel.checksums import check_execution, is_sound
 from outlast.kernel.database import translated
 from outlast.kernel.errors import Conflict, InvalidInput, StoreDamaged, StoreFull
@@ -71,6 +71,9 @@ class Archive:
                     inserted = connection.execute(part.insert(), part.renumbered(row, numbers))
                     if part.serial is not None:
                         new[part.serial_of(row)] = inserted.lastrowid
+            # Not a table of rows, but made from them.
+            texts.forget(connection, number)
+            texts.index(connection, number)
             connection.execute("COMMIT")
         except BaseException as error:
             if connection.in_transaction:

@@ -1,21 +1,16 @@
 """What a search over all logs found, as a reply: grouped by execution, as much as fits, and where to go on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from outlast.definitions.values import show
 from outlast.storage.logs.lines import Line
-from outlast.storage.logs.store_search import Place, Searched, StoreFound, StoreQuery, Unread
+from outlast.storage.logs.store_search import Place, Searched, StoreFound, StoreQuery
 from outlast.storage.records import Execution
 from outlast.tools.log_pages import Row, day_of, fenced, row_of
-from outlast.tools.readable import visible
 from outlast.tools.results import ROOM, weight
-from outlast.tools.search_views import Run, group_view, runs_of, unread_view
+from outlast.tools.search_views import MOST_UNREAD, Run, group_view, runs_of, unread_text, unread_views
 from outlast.tools.texts import joined, next_calls
 from outlast.tools.views import View, started_at, time_text
-
-MOST_UNREAD = 10
-"""Executions that cannot be searched, of which a reply says why."""
 
 
 @dataclass(slots=True)
@@ -45,17 +40,17 @@ class SearchReply:
 
     def build(self) -> tuple[str, View]:
         """The reply as text and as structured content."""
-        unread = self.found.unread[:MOST_UNREAD]
-        unread_views = [unread_view(one) for one in unread]
-        self._fill(self.most - ROOM - 2 * weight([*unread_views]))
+        unread = unread_views(self.found)
+        told = unread[:MOST_UNREAD]
+        self._fill(self.most - ROOM - 2 * weight([*told]))
         shown = sum(len(group.matches) for group in self._groups)
         searched = self._searched()
         view: View = {
             "executions": [group.view() for group in self._groups],
             "matches": shown,
             "searched": searched,
-            "unread": [*unread_views],
-            "unread_total": len(self.found.unread),
+            "unread": [*told],
+            "unread_total": len(unread),
             "omitted": self.found.matches - shown,
             "next_cursor": None if self._place is None else str(self._place),
         }
@@ -63,7 +58,7 @@ class SearchReply:
             [
                 self._headline(shown, searched),
                 self._omission(),
-                unread_text(self.found.unread),
+                unread_text(unread),
                 fenced([row for group in self._groups for row in (heading(group), *group.rows)]),
                 self._next(),
             ]
@@ -80,6 +75,7 @@ class SearchReply:
         return {
             "executions": self.found.executions if self._cut is None else self._cut[1],
             "newest": self.found.newest,
+            "removed": self.found.removed,
             "oldest": self.found.oldest if self._cut is None else self._cut[0].number,
             "to_line": None if place is None else place.before,
             "complete": place is None,
@@ -87,6 +83,8 @@ class SearchReply:
 
     def _fill(self, room: int) -> None:
         for part in self.found.parts:
+            if not part.found.matches:
+                continue  # told as what was not searched: gaps must not take the room of matches
             following = part.found.searched_to + 1
             for run in runs_of(part.found, self.query.context):
                 rows = self._rows(part, run, room)
@@ -140,6 +138,8 @@ class SearchReply:
         words += f" … #{oldest}" if oldest != self.found.newest else ""
         if to_line is not None:
             words += f" (down to line {to_line:,} of #{oldest})"
+        removed = self.found.removed
+        words += f", {removed:,} of them without a log, which was removed to save room" if removed else ""
         gone = self.found.gone_or_damaged
         words += f", {gone:,} of their lines gone or damaged and not searched" if gone else ""
         if self._place is None:
@@ -183,12 +183,3 @@ def heading(group: Group) -> Row:
     begun = time_text(started_at(execution))
     day = "" if begun is None else f" · {begun[:10]} {begun[11:16]} UTC"
     return Row(0, 0, {}, f"#{execution.number} {execution.workflow_id} · {execution.status}{day}")
-
-
-def unread_text(unread: Sequence[Unread]) -> str | None:
-    """The executions that were passed over because they cannot be read."""
-    if not unread:
-        return None
-    told = "; ".join(visible(one.why) for one in unread[:MOST_UNREAD])
-    more = f"; and {len(unread) - MOST_UNREAD:,} more" if len(unread) > MOST_UNREAD else ""
-    return f"not searched, {len(unread):,} damaged: {told}{more}"

@@ -5,10 +5,14 @@ from typing import NamedTuple
 
 from outlast.storage.logs.lines import Entry, Line, LogGap
 from outlast.storage.logs.search import LogSearch
-from outlast.storage.logs.store_search import Unread
+from outlast.storage.logs.store_search import StoreFound
 from outlast.storage.records import Execution
+from outlast.tools.log_views import gap_text
 from outlast.tools.readable import visible
 from outlast.tools.views import View, started_at, time_text
+
+MOST_UNREAD = 10
+"""Things that could not be searched, of which an answer says why."""
 
 
 class Run(NamedTuple):
@@ -66,6 +70,21 @@ def group_view(execution: Execution) -> View:
     }
 
 
-def unread_view(unread: Unread) -> View:
-    """An execution that cannot be searched."""
-    return {"number": unread.number, "reason": visible(unread.why)}
+def unread_views(found: StoreFound) -> list[View]:
+    """What of executions in which nothing was found could not be searched: all of them, or some of their lines."""
+    views: list[View] = [{"number": one.number, "reason": visible(one.why)} for one in found.unread]
+    for part in found.parts:
+        if not part.found.matches:
+            number = part.execution.number
+            for gap in part.found.gaps:
+                views.append({"number": number, "reason": f"#{number} {gap_text(gap)}"})  # noqa: PERF401 - readable
+    return views
+
+
+def unread_text(views: Sequence[View]) -> str | None:
+    """The same in one sentence."""
+    if not views:
+        return None
+    told = "; ".join(str(view["reason"]).rstrip(".") for view in views[:MOST_UNREAD])
+    more = f"; and {len(views) - MOST_UNREAD:,} more" if len(views) > MOST_UNREAD else ""
+    return f"not searched: {told}{more}"

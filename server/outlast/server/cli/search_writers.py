@@ -8,9 +8,9 @@ from outlast.server.cli.log_document import entry_view, json_of
 from outlast.server.cli.screen import Screen
 from outlast.server.cli.wording import moment
 from outlast.storage.logs.lines import Line, joined_gaps
-from outlast.storage.logs.store_search import Place, Searched, Unread
+from outlast.storage.logs.store_search import Place, Searched
 from outlast.storage.records import Execution
-from outlast.tools.search_views import Run, group_view, runs_of, unread_view
+from outlast.tools.search_views import MOST_UNREAD, Run, group_view, runs_of
 from outlast.tools.views import View, started_at
 
 
@@ -24,8 +24,10 @@ class Extent:
         self.executions = 0
         self.newest: int | None = None
         self.oldest: int | None = None
-        self.unread: list[Unread] = []
-        self.gone_or_damaged = 0
+        self.removed = self.damaged = 0
+        """Without a log any more; and those that cannot be read."""
+        self.unread: list[View] = []
+        """What could not be searched."""
         self.place: Place | None = None
 
     def view(self) -> View:
@@ -33,12 +35,13 @@ class Extent:
             "matches": self.matches,
             "searched": {
                 "executions": self.executions,
+                "removed": self.removed,
                 "newest": self.newest,
                 "oldest": self.oldest,
                 "to_line": None if self.place is None else self.place.before,
                 "complete": self.place is None,
             },
-            "unread": [unread_view(one) for one in self.unread],
+            "unread": [*self.unread[:MOST_UNREAD]],
             "unread_total": len(self.unread),
             "omitted": 0,
             "next_cursor": None if self.place is None else str(self.place),

@@ -90,6 +90,8 @@ class StoreFound:
     newest: int | None
     oldest: int | None
     """Their highest and their lowest number."""
+    removed: int
+    """How many of them have no log any more: it was removed to save room."""
     place: Place | None
     """Where to go on; None when everything was searched."""
     stopped: Literal["limit", "size", "time"] | None = None
@@ -140,7 +142,7 @@ class StoreSearch:
         self._unread: list[Unread] = []
         self._bytes = 0
         self._numbers: tuple[int, int] | None = None
-        self._count = 0
+        self._count = self._removed = 0
         self._over = False
 
     @property
@@ -168,6 +170,7 @@ class StoreSearch:
             self._count,
             newest,
             oldest,
+            self._removed,
             None if self._over else self._place,
             self._stopped(),
         )
@@ -193,6 +196,10 @@ class StoreSearch:
             # A row is looked at before what belongs to it: it may be damaged, and says so.
             execution = reading.execution(connection, number)
             if self._query.wanted.step not in (None, *(step.id for step in execution.steps)):
+                self._passed(number)
+                return
+            if execution.log_removed_at is not None:
+                self._removed += 1
                 self._passed(number)
                 return
             reader = self._reader(connection, execution)

@@ -5,13 +5,13 @@ import click
 from outlast.kernel.status import ExecutionStatus
 from outlast.server.cli.ending import ExitCode
 from outlast.server.cli.search_writers import Document, Extent, Objects, People, SearchWriter
-from outlast.server.cli.session import Session, json_option, pass_session
+from outlast.server.cli.session import Session, archive_option, json_option, pass_session
 from outlast.server.cli.wording import counted, now, parse_moment
 from outlast.storage.history import Filter
 from outlast.storage.logs.filters import MOST_LINES, LogFilter
 from outlast.storage.logs.reader import MOST_CONTEXT
 from outlast.storage.logs.store_search import Place, StoreQuery
-from outlast.tools.readable import visible
+from outlast.tools.search_views import unread_text, unread_views
 
 SECONDS = 1.0
 """That is searched until what was found is printed."""
@@ -28,6 +28,7 @@ SECONDS = 1.0
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="Stop after so many matches.")
 @click.option("-C", "--context", type=click.IntRange(0, MOST_CONTEXT), default=0, help="Lines around each match.")
 @click.option("--cursor", help="Go on where the search that named this cursor ended.")
+@archive_option
 @click.option("--jsonl", is_flag=True, help="One JSON object for each line.")
 @json_option
 @pass_session
@@ -74,7 +75,7 @@ def search(
         tell(session, extent, jsonl=jsonl)
     if extent.matches:
         return
-    ctx.exit(ExitCode.UNREACHABLE if extent.unread else ExitCode.FAILED)
+    ctx.exit(ExitCode.UNREACHABLE if extent.damaged else ExitCode.FAILED)
 
 
 def writer_of(session: Session, context: int, at: int, *, jsonl: bool) -> SearchWriter:
@@ -94,9 +95,10 @@ def go_through(
             cursor = None if place is None else str(place)
             found = observer.call(observer.it.search_logs, query, limit=most, seconds=SECONDS, cursor=cursor)
             for part in found.parts:
-                writer.write(part)
-                if part.found.matches and part.execution.number != latest:
-                    extent.matching, latest = extent.matching + 1, part.execution.number
+                if part.found.matches:
+                    writer.write(part)
+                    extent.matching += part.execution.number != latest
+                    latest = part.execution.number
             session.screen.flush()
             if found.newest is not None:
                 # The execution that the last part ended in may be the first one of this.
@@ -105,8 +107,9 @@ def go_through(
                 extent.newest = extent.newest or found.newest
                 extent.oldest = found.oldest
             extent.matches += found.matches
-            extent.gone_or_damaged += found.gone_or_damaged
-            extent.unread += found.unread
+            extent.removed += found.removed
+            extent.damaged += len(found.unread)
+            extent.unread += unread_views(found)
             extent.place = place = found.place
             if place is None or extent.matches == limit:
                 return extent
@@ -115,10 +118,8 @@ def go_through(
 def tell(session: Session, extent: Extent, *, jsonl: bool) -> None:
     """What was searched, beside the answer."""
     note = session.screen.note
-    for one in extent.unread:
-        note(f"not searched: {visible(one.why)}")
-    if extent.gone_or_damaged:
-        note(f"not searched: {counted(extent.gone_or_damaged, 'line')} that are gone or damaged")
+    if (unread := unread_text(extent.unread)) is not None:
+        note(unread)
     if jsonl and extent.matches and extent.place is None:
         return
     words = counted(extent.matches, "line matches", "lines match")
@@ -128,4 +129,5 @@ def tell(session: Session, extent: Extent, *, jsonl: bool) -> None:
         return
     numbers = f"#{extent.newest}" + ("" if extent.oldest == extent.newest else f" … #{extent.oldest}")
     words += f"; searched {counted(extent.executions, 'execution')}, {numbers}"
+    words += f", {extent.removed:,} of them without a log, which was removed to save room" if extent.removed else ""
     note(words + ("" if extent.place is None else f"; the next ones: --cursor {extent.place}"))
