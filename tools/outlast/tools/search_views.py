@@ -72,13 +72,16 @@ def group_view(execution: Execution) -> View:
 
 def unread_views(found: StoreFound) -> list[View]:
     """What of executions in which nothing was found could not be searched: all of them, or some of their lines."""
-    views: list[View] = [{"number": one.number, "reason": visible(one.why)} for one in found.unread]
+    views = [unread_view(one.number, visible(one.why)) for one in found.unread]
     for part in found.parts:
         if not part.found.matches:
             number = part.execution.number
-            for gap in part.found.gaps:
-                views.append({"number": number, "reason": f"#{number} {gap_text(gap)}"})  # noqa: PERF401 - readable
+            views += [unread_view(number, f"#{number} {gap_text(gap)}") for gap in part.found.gaps]
     return views
+
+
+def unread_view(number: int, reason: str) -> View:
+    return {"number": number, "reason": reason}
 
 
 def unread_text(views: Sequence[View]) -> str | None:
