@@ -56,6 +56,7 @@ REQUIREMENTS = {
     "S3-14": "Backup and recovery of the database; corruption is detected, reported and does not take the rest down.",
     "S3-16": "One call returns everything of an execution: typed parameters, output, step results, error, metadata, "
     "user, agent, customer, type, definition version, binary path, created/updated, steps, artifacts, approvals.",
+    "X4": "Log digest: a million lines in about a thousand tokens, every item pointing at line numbers.",
     # So far get_logs.
     "S3-15": "The older tools' calls work: `get_status(handle_id)`, `get_logs(handle_id, limit=N)` = the last N lines "
     "(more by pages); each line carries its type and structured data.",

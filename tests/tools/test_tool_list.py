@@ -13,6 +13,7 @@ NAMES = [
     "execute_workflow",
     "get_status",
     "get_logs",
+    "get_log_digest",
     "search_logs",
     "list_execution_history",
     "cancel_execution",

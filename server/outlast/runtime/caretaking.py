@@ -1,5 +1,5 @@
 """What a long-lived process does for all executions without being asked: supervisors for those that need one, logs
-into the store, and old ones out of it where the settings say so."""
+into the store and what they add up to, and old ones out of it where the settings say so."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -40,6 +40,7 @@ class Caretaker:
             group.start_soon(self._keep, self._observer.seal_all)
             if self._observer.options.retention is not None:
                 group.start_soon(self._retain, self._observer.options.retention)
+            group.start_soon(self._keep, self._observer.keep_digests)
             try:
                 yield
             except Exception as error:  # noqa: BLE001 (raised again below, out of the task group)

@@ -79,6 +79,8 @@ class Logbooks:
         self._readers: dict[int, LogReader] = {}
         self._connection: Connection | None = None
         """What the readers read from."""
+        self._sealed: dict[int, None] = {}
+        """Executions of which blocks were sealed since somebody asked."""
 
     async def page(self, execution: Execution, query: LogQuery) -> LogPage:
         """The lines asked for. Raises InvalidInput naming the field."""
@@ -138,7 +140,16 @@ class Logbooks:
             return sealed
 
         # Shielded: the thread goes on anyway, and a caller that is cancelled would leave it without an answer for ever.
-        return await shielded(lambda: anyio.to_thread.run_sync(work))
+        sealed = await shielded(lambda: anyio.to_thread.run_sync(work))
+        if sealed.blocks:
+            self._sealed[number] = None
+        return sealed
+
+    def take_sealed(self) -> list[int]:
+        """The executions of which blocks were sealed since the last call."""
+        numbers = list(self._sealed)
+        self._sealed.clear()
+        return numbers
 
     async def remove_files(self, execution_id: str) -> bool:
         """Remove what is left of a run directory whose log is in the store; False while its supervisor still exits."""

@@ -18,6 +18,7 @@ from outlast.kernel.recording import Recorded
 from outlast.kernel.states import Parked
 from outlast.kernel.status import ExecutionStatus
 from outlast.runtime.awaiting import Arrivals
+from outlast.runtime.digests import Digests
 from outlast.runtime.library import Library
 from outlast.runtime.live import Live
 from outlast.runtime.logbooks import Logbooks, LogPage, LogQuery
@@ -29,8 +30,10 @@ from outlast.runtime.tracking import Tracked, Tracker
 from outlast.storage import history, reading
 from outlast.storage.archives import open_archive
 from outlast.storage.history import PAGE_SIZE, Filter, offset_of
-from outlast.storage.logs.reader import Glance, LogCount
+from outlast.storage.logs.digesting import Digested
+from outlast.storage.logs.reader import Glance
 from outlast.storage.logs.store_search import StoreFound, StoreQuery
+from outlast.storage.logs.view import LogCount
 from outlast.storage.records import Details, Execution, Page, Summary
 from outlast.storage.store import Store, open_store
 
@@ -52,6 +55,7 @@ class Observer:
         self._tracker = Tracker(self._logbooks)
         self.pruner = Pruner(store, options.home, self._logbooks, options.clock)
         self._arrivals = Arrivals(self._live, self._logbooks)
+        self._digests = Digests(store, self._logbooks)
 
     async def get(self, handle: str | int) -> Execution:
         """An execution as it is now: from memory while it is live, from the store when it is over.
@@ -147,6 +151,10 @@ class Observer:
         """How many lines are known of and what the newest says; bounded, however much was printed meanwhile."""
         return await self._logbooks.glance(execution)
 
+    async def log_digest(self, execution: Execution, step: str | None = None, *, seconds: float) -> Digested:
+        """What an execution's log, or one step of it, adds up to, after reading for at most about `seconds`."""
+        return await self._digests.digest(execution, step, seconds)
+
     async def progress(self, execution: Execution, seconds: float) -> Tracked | None:
         """What an execution's program has told about its phases, read for at most about `seconds`; None where its
         workflow tells no events."""
@@ -161,6 +169,10 @@ class Observer:
     async def seal_all(self) -> int:
         """Move the logs of all settled executions into the store, and what is due of live ones; how many are live."""
         return await self._logbooks.seal_all()
+
+    async def keep_digests(self) -> int:
+        """Take in what this process has sealed of long logs, so that their digests are at hand; how many those are."""
+        return await self._digests.keep_up()
 
     async def cancel(self, handle: str | int, by: str) -> Cancelled:
         """Ask for an execution's end; may return before it. What is over stays as it is, without an error."""

@@ -33,7 +33,7 @@ INSTRUCTIONS = (
     "or this server. Give an idempotency_key when you might ask twice.\n"
     "- get_status(handle, wait_seconds=45) waits for the end; call it again while it runs. Waiting costs few tokens, "
     "polling in between brings nothing.\n"
-    "- get_logs reads lines, the last ones by default; pattern finds errors in long logs.\n"
+    "- get_log_digest says what a long log holds, errors first; get_logs reads lines, the last ones by default.\n"
     "- search_logs finds lines in the logs of all executions.\n"
     "- list_execution_history finds executions of earlier sessions and other clients.\n"
     "- cancel_execution ends one with all its processes.\n"

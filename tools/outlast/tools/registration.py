@@ -3,6 +3,7 @@
 from mcp.server.mcpserver.tools import Tool
 
 from outlast.tools.cancelling import CANCEL_EXECUTION
+from outlast.tools.digests import GET_LOG_DIGEST
 from outlast.tools.history import LIST_EXECUTION_HISTORY
 from outlast.tools.log_search import SEARCH_LOGS
 from outlast.tools.logs import GET_LOGS
@@ -15,6 +16,7 @@ TOOLS: tuple[Tool, ...] = (
     EXECUTE_WORKFLOW,
     GET_STATUS,
     GET_LOGS,
+    GET_LOG_DIGEST,
     SEARCH_LOGS,
     LIST_EXECUTION_HISTORY,
     CANCEL_EXECUTION,

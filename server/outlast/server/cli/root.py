@@ -32,6 +32,7 @@ COMMANDS = {
     "history": Entry("history", "List executions, newest first."),
     "show": Entry("show", "Show everything about one execution."),
     "logs": Entry("logs", "Print what an execution printed."),
+    "digest": Entry("digest", "Say in few lines what a log of any length says."),
     "search": Entry("search", "Find lines in the logs of all executions."),
     "wait": Entry("wait", "Wait until an execution is over."),
     "cancel": Entry("cancel", "End an execution and all its processes."),

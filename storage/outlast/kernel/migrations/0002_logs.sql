@@ -46,3 +46,25 @@ SELECT e.number, w.workflow_id || ' ' || v.name,
 FROM executions e
 LEFT JOIN workflow_versions v ON v.id = e.version
 LEFT JOIN workflows w ON w.id = e.workflow;
+
+-- Digests. How far an execution's sealed log is taken in, and what it adds up to so far. Made from the blocks alone:
+-- a row that is damaged, or of another format, is made anew.
+CREATE TABLE log_digests(
+  execution INTEGER PRIMARY KEY REFERENCES executions(number) ON DELETE CASCADE,
+  format    INTEGER NOT NULL,                             -- of the rules and of the data; storage/logs/digest.py
+  lines     INTEGER NOT NULL CHECK(lines > 0),            -- taken in so far
+  data      BLOB NOT NULL,
+  crc       INTEGER NOT NULL
+) STRICT;
+
+-- How many lines of a block say that they are errors or warnings; of a block without a row nobody knows. Apart from
+-- the blocks: they are sealed faster than their lines are looked at, and a column behind their data would be slow.
+CREATE TABLE log_levels(
+  execution  INTEGER NOT NULL REFERENCES executions(number) ON DELETE CASCADE,
+  first_line INTEGER NOT NULL,                            -- of the block
+  format     INTEGER NOT NULL,                            -- of the rules that counted
+  errors     INTEGER NOT NULL,
+  warnings   INTEGER NOT NULL,
+  crc        INTEGER NOT NULL,
+  PRIMARY KEY(execution, first_line)
+) STRICT, WITHOUT ROWID;

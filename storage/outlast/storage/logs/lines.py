@@ -84,6 +84,15 @@ class Piece(NamedTuple):
         texts = self.data.split(b"\n")[low - self.first : high - self.first + 1]
         return [Line(n, self.at, spool, text) for n, text in enumerate(texts, low)]
 
+    def part(self, low: int, high: int) -> "Piece":
+        """Lines `low` to `high` of it, which it must hold."""
+        if (low, high) == (self.first, self.last):
+            return self
+        if self.kind != WHOLE:
+            return self._replace(first=low, lines=high - low + 1)
+        texts = self.data.split(b"\n")[low - self.first : high - self.first + 1]
+        return self._replace(first=low, lines=high - low + 1, data=b"\n".join(texts) + b"\n")
+
     def masked(self, masks: tuple[bytes, ...]) -> "Piece":
         """The same piece without the secrets. Masks hold no newline, so its lines stay the same."""
         data = self.data

@@ -10,6 +10,8 @@ from outlast.kernel.errors import InvalidInput
 from outlast.kernel.executions import not_found
 from outlast.kernel.home import RunDirectory
 from outlast.kernel.permalinks import Lines
+from outlast.storage.logs.digest import Digest
+from outlast.storage.logs.digesting import FEWEST_LINES, Digested, Remembered, load
 from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
 from outlast.storage.logs.lines import Entry, Line, masks_of
 from outlast.storage.logs.patterns import LinePattern
@@ -18,7 +20,7 @@ from outlast.storage.logs.scanning import scan, scan_events
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.search import LogSearch, Search
 from outlast.storage.logs.spools import SpoolLog
-from outlast.storage.logs.view import View
+from outlast.storage.logs.view import LogCount, View
 from outlast.storage.logs.walks import SpoolFiles
 
 MOST_CONTEXT = 100
@@ -28,12 +30,6 @@ GLANCE = 16 << 20
 """Bytes of lines that a glance reads at most: some hundredths of a second."""
 
 T = TypeVar("T")
-
-
-class LogCount(NamedTuple):
-    lines: int
-    final: bool
-    """The execution is over and every line is counted."""
 
 
 class Glance(NamedTuple):
@@ -84,6 +80,8 @@ class LogReader:
         self._clock = clock
         self._spools: SpoolLog | None = None
         self._blocks = SealedLog(connection, number)
+        self._digests: dict[str | None, Remembered] = {}
+        """By step; None for the whole log."""
 
     def count(self) -> LogCount:
         return self._answer(lambda view: LogCount(view.count, view.final))
@@ -189,6 +187,32 @@ class LogReader:
             return Found([both[n] for n in sorted(both)], told.seen, whole, view.final and whole)
 
         return self._answer(look, GLANCE // 10 if printed is None else GLANCE)
+
+    def digest(self, step: str | None, seconds: float) -> Digested:
+        """What the log, or one step of it, adds up to; in bounded time: whoever asks again gets further. As `glance` it
+        reads at most GLANCE bytes of spools that no question before it has read."""
+        sieve = Sieve(LogFilter(step=step), self._steps)
+        end = self._clock() + seconds
+
+        def look(view: View) -> Digested:
+            found = self._remembered(step, view.sealed).look(view, sieve, lambda: self._clock() >= end)
+            if view.spools is not None and view.spools.files.missing:
+                self._digests.clear()  # what is said to be gone may be in blocks by now
+            return found
+
+        return self._answer(look, GLANCE)
+
+    def _remembered(self, step: str | None, sealed: int) -> Remembered:
+        known = self._digests.get(step)
+        if known is not None and known.sealed.lines > sealed:
+            known = None  # an older store was put back
+        behind = sealed - (known.sealed.lines if known is not None else 0)
+        if known is None or (step is None and behind >= FEWEST_LINES):
+            digest = load(self._connection, self._number)[1] if step is None else Digest()
+            if known is None or digest.lines > known.sealed.lines:
+                known = Remembered(digest if digest.lines <= sealed else Digest())
+        self._digests[step] = known
+        return known
 
     def close(self) -> None:
         """Close the spools. Another question opens them again."""

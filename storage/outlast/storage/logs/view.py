@@ -13,6 +13,12 @@ from outlast.storage.logs.spools import SpoolLog
 from outlast.storage.logs.stretches import Stretch
 
 
+class LogCount(NamedTuple):
+    lines: int
+    final: bool
+    """The execution is over and every line is counted."""
+
+
 class Window(NamedTuple):
     """What of a piece, or of lines that cannot be loaded, belongs into an answer."""
 
@@ -24,6 +30,12 @@ class Window(NamedTuple):
     def size(self) -> int:
         """Entries: a gap is one, however many lines it stands for."""
         return 1 if isinstance(self.source, LogGap) or self.source.hidden else self.high - self.low + 1
+
+    def content(self) -> Piece | LogGap:
+        """The source without what does not belong to it."""
+        if isinstance(self.source, LogGap):
+            return LogGap(self.low, self.high, self.source.reason)
+        return self.source.part(self.low, self.high)
 
     def entries(self) -> list[Entry]:
         if isinstance(self.source, LogGap):

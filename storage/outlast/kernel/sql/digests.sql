@@ -1,0 +1,18 @@
+-- name: digest
+SELECT format, lines, data, crc FROM log_digests WHERE execution = ?
+
+-- name: keep_digest
+INSERT INTO log_digests(execution, format, lines, data, crc) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT(execution) DO UPDATE
+SET format = excluded.format, lines = excluded.lines, data = excluded.data, crc = excluded.crc
+
+-- name: sealed_lines
+SELECT lines FROM log_seals WHERE execution = ?
+
+-- name: levels_of_block
+SELECT format, errors, warnings, crc FROM log_levels WHERE execution = ? AND first_line = ?
+
+-- name: keep_levels
+INSERT INTO log_levels(execution, first_line, format, errors, warnings, crc) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT(execution, first_line) DO UPDATE
+SET format = excluded.format, errors = excluded.errors, warnings = excluded.warnings, crc = excluded.crc
