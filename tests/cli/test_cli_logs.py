@@ -180,8 +180,8 @@ def test_what_cannot_be_shown_is_said(cli: Cli, counted: None) -> None:
         (["2"], 3, "execution_not_found"),
         (["1", "--raw", "--jsonl"], 2, "--raw, --jsonl and --json exclude each other."),
         (["1", "--json", "-f"], 2, "--json is one document"),
-        (["1", "-C", "2"], 2, "--context is for lines around the matches of --grep"),
-        (["1", "-f", "--grep", "1", "-C", "2"], 2, "--context is for lines around the matches of --grep"),
+        (["1", "-C", "2"], 2, "--context is for lines around those of --grep or --level"),
+        (["1", "-f", "--grep", "1", "-C", "2"], 2, "--context is for lines around those of --grep or --level"),
         (["1", "--since", "noon"], 2, "--since: 'noon' is no time."),
     ):
         result = cli("logs", *arguments)
@@ -284,3 +284,12 @@ def test_lines_that_are_gone_are_told_of() -> None:
     ]
     assert bare(entries, colours=False) == "[lines 3 to 7: dropped]\nx\ny\n"
     assert raw(entries) == b"xy\n"
+
+
+@pytest.mark.parametrize("following", [[], ["--follow"], ["-n", "9"], ["-n", "9", "--follow"]])
+def test_only_errors_or_warnings_too(cli: Cli, shell: Shell, following: list[str]) -> None:
+    shell("seq 1 5; echo ERROR no; echo 6; echo WARNING slow; echo error: nor this")
+    assert cli("logs", 1, "--raw", "--level", "error", *following).stdout == "ERROR no\nerror: nor this\n"
+    assert (
+        cli("logs", 1, "--raw", "--level", "warning", *following).stdout == "ERROR no\nWARNING slow\nerror: nor this\n"
+    )

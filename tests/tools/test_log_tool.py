@@ -444,3 +444,18 @@ async def test_pages_of_any_filter_reach_every_line_once_in_both_directions_live
 
 async def has_lines(agent: Agent, count: int) -> bool:
     return (await agent.call("get_status", handle_id=1)).data["log_lines"] == count
+
+
+async def test_errors_and_warnings_can_be_asked_for(modern: Agent) -> None:
+    await modern.shell("seq 1 5; echo ERROR no; echo 6; echo WARNING slow; echo 7; echo error: nor this")
+    errors = await modern.call("get_logs", handle_id=1, level="error")
+    assert [(line["n"], line["level"]) for line in errors.data["lines"]] == [(6, "error"), (10, "error")]
+    assert errors.text.startswith("#1 command · 2 errors in lines 1-10 of 10")
+    both = await modern.call("get_logs", handle_id=1, level="warning", limit=2)
+    assert [(line["n"], line["level"]) for line in both.data["lines"]] == [(8, "warning"), (10, "error")]
+    assert "2 warnings and errors in lines 8-10 of 10" in both.text
+    matching = await modern.call("get_logs", handle_id=1, level="error", pattern="nor", context=1)
+    assert numbers(matching) == [9, 10]
+    assert matching.data["matches"] == [10]
+    assert 'matches "nor" among errors' in matching.text
+    assert "level" not in (await modern.call("get_logs", handle_id=1, after=0, limit=1)).data["lines"][0]

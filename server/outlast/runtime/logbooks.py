@@ -67,7 +67,7 @@ class LogPage:
     more: bool = False
     """It ends, where pages end, because it is full: for the number of its lines or for their size."""
     search: LogSearch | None = None
-    """What was searched and which lines match, where there was a pattern."""
+    """What was searched and which lines match, where there was a pattern or a level."""
 
 
 class Logbooks:
@@ -86,9 +86,12 @@ class Logbooks:
         """The lines asked for. Raises InvalidInput naming the field."""
         if query.after is not None and query.before is not None:
             raise InvalidInput("after, before: give one of them.")
-        if query.context and query.pattern is None:
-            raise InvalidInput("context: it is lines around matches, so it needs a pattern.", next="give pattern too")
-        if query.pattern is not None:
+        looked_for = query.pattern is not None or query.wanted.level is not None
+        if query.context and not looked_for:
+            raise InvalidInput(
+                "context: it is lines around matches, so it needs a pattern or a level.", next="give pattern too"
+            )
+        if looked_for:
             return await self._store.search(lambda c: self._search(c, execution, query))
         return await self._store.browse(lambda c: self._page(self._reader(c, execution), query))
 
@@ -223,7 +226,6 @@ class Logbooks:
         return LogReader(connection, execution.number, run, [step.id for step in execution.steps], masks_of(run))
 
     def _search(self, connection: Connection, execution: Execution, query: LogQuery) -> LogPage:
-        assert query.pattern is not None, "only called for a search"
         reader = self._new_reader(connection, execution)
         lines = lines_of(query)
         try:

@@ -12,8 +12,8 @@ from outlast.kernel.marks import STDERR, STDOUT, Spool
 from outlast.storage.logs.digest import Digest
 from outlast.storage.logs.folding import folded
 from outlast.storage.logs.levels import ERROR, PLAIN, WARNING, levels
+from outlast.storage.logs.line_shapes import outlines, shapes
 from outlast.storage.logs.lines import GAP, WHOLE, LogGap, Piece
-from outlast.storage.logs.shapes import outlines, shapes
 from outlast.storage.logs.templates import ANY, MOST, MOST_ALIKE, Template
 
 OUT, ERR = Spool(1, 1, STDOUT).pack(), Spool(1, 1, STDERR).pack()

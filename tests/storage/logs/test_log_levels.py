@@ -1,7 +1,13 @@
 """Which lines are errors and warnings: what tools really print, and what only looks like it."""
 
 import pytest
+from log_files import OUT, Execution, numbers
 
+from outlast.kernel.errors import InvalidInput
+from outlast.kernel.marks import MERGED, Spool
+from outlast.storage.logs import sealed
+from outlast.storage.logs.digesting import Digesting
+from outlast.storage.logs.filters import LogFilter
 from outlast.storage.logs.folding import folded
 from outlast.storage.logs.levels import ERROR, LEVEL_NAMES, WARNING, levels
 
@@ -185,3 +191,85 @@ def test_bytes_that_are_no_text_hide_nothing() -> None:
 def test_a_last_line_without_newline_counts() -> None:
     assert levels(b"fine\nerror: no") == [(1, ERROR)]
     assert levels(b"") == levels(b"\n\n") == []
+
+
+def prints(execution: Execution, spool: Spool = OUT, blocks: int = 12) -> None:
+    """Lines of so many blocks; some of each third of them say that they are errors or warnings."""
+    for block in range(blocks):
+        execution.prints(spool, b"what a build tool prints about its work, again and again\n" * 1100)
+        if block % 3 == 0:
+            execution.prints(spool, b"WARNING slow\nERROR no\nERROR nor this\nfine\nerror: nor that\n")
+        execution.mark(spool)
+
+
+def asked(execution: Execution, level: str) -> list[list[int]]:
+    """The numbers of the lines with a level, asked for in every way."""
+    reader, wanted = execution.reader(), LogFilter(level=level)
+    low, collected = 0, []
+    while page := reader.after(low, 3, wanted):
+        collected += numbers(page)
+        low = collected[-1]
+    return [
+        numbers(reader.last(1000, wanted)),
+        numbers(reader.after(0, 1000, wanted)),
+        collected,
+        reader.search(None, 1000, wanted=wanted).matches,
+        reader.search("ERROR|error|WARN", 1000, after=0, wanted=wanted).matches,
+    ]
+
+
+def keep_digest(execution: Execution) -> None:
+    work = Digesting.begin(execution.connection, execution.number)
+    assert work.advance(execution.connection, lambda: False)
+    assert execution.write(lambda c: work.keep(c, work.row()))
+
+
+@pytest.mark.requirement("S3-3")
+def test_lines_with_a_level_are_found_in_live_sealed_and_counted_blocks(execution: Execution) -> None:
+    prints(execution)
+    prints(execution, Spool(2, 1, MERGED))
+    text = execution.content(OUT) + execution.content(Spool(2, 1, MERGED))
+    said = levels(text)
+    expected = {
+        "error": [line + 1 for line, level in said if level == ERROR],
+        "warning": [line + 1 for line, _ in said],
+    }
+    assert (len(expected["error"]), len(expected["warning"])) == (24, 32)
+    for after in (lambda: None, execution.seal, lambda: keep_digest(execution)):
+        after()
+        for level, lines in expected.items():
+            assert asked(execution, level) == [lines] * 5
+
+
+def test_blocks_without_any_are_passed_over_once_they_are_counted(
+    execution: Execution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prints(execution)
+    execution.seal()
+    blocks = execution.connection.execute("SELECT count(*) FROM log_blocks").fetchone()[0]
+    decoded: list[int] = []
+    decode = sealed.decode
+    monkeypatch.setattr(sealed, "decode", lambda block: decoded.append(block.first_line) or decode(block))
+    wanted = LogFilter(level="error")
+    found = execution.reader().last(1000, wanted)
+    assert len(decoded) == blocks
+    keep_digest(execution)
+    decoded.clear()
+    assert execution.reader().last(1000, wanted) == found
+    assert 0 < len(decoded) < blocks // 2
+    execution.write(lambda c: c.execute("UPDATE log_levels SET format = format + 1"))
+    decoded.clear()
+    assert execution.reader().last(1000, wanted) == found
+    assert len(decoded) == blocks
+
+
+def test_context_around_errors_holds_other_lines(execution: Execution) -> None:
+    execution.prints(OUT, b"a\nb\nERROR c\nd\ne\n")
+    execution.mark(OUT)
+    found = execution.reader().search(None, 10, 1, wanted=LogFilter(level="error"))
+    assert (found.matches, numbers(found.entries)) == ([3], [2, 3, 4])
+
+
+def test_a_level_that_does_not_exist_is_named(execution: Execution) -> None:
+    with pytest.raises(InvalidInput, match="level: there is no level 'info'"):
+        execution.reader().last(10, LogFilter(level="info"))

@@ -145,7 +145,13 @@ class LogReply:
         if search is not None:
             place = f"lines {search.searched_from:,}-{search.searched_to:,} of {total}"
             lines = "line matches" if len(search.matches) == 1 else "lines match"
-            words = f"{len(search.matches):,} {lines} {show(self.query.pattern)} in {place}"
+            level = self.query.wanted.level
+            kinds = "" if level is None else "errors" if level == "error" else "warnings and errors"
+            if self.query.pattern is None:
+                words = f"{len(search.matches):,} {kinds} in {place}"
+            else:
+                among = f" among {kinds}" if kinds else ""
+                words = f"{len(search.matches):,} {lines} {show(self.query.pattern)}{among} in {place}"
             unseen = sum(gap.last - gap.first + 1 for gap in search.gaps)
             words += f", {unseen:,} of them gone or damaged and not searched" if unseen else ""
         elif rows:

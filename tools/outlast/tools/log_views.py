@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from outlast.kernel.marks import STREAM_NAMES
 from outlast.runtime.events import Event, event_of
+from outlast.storage.logs.levels import LEVEL_NAMES, level_of
 from outlast.storage.logs.lines import Line, LogGap
 from outlast.storage.records import Execution
 from outlast.tools.readable import Shown, shown, shown_text
@@ -25,9 +26,9 @@ def meaning_of(line: Line, execution: Execution) -> Meaning:
 
 
 def line_view(line: Line, execution: Execution, meaning: Meaning) -> View:
-    """One line. `data`: what an event says; `cut`: only the beginning of a text is shown; `continues`: the line was so
-    long that it goes on in a later one; `folded`: so many earlier states, such as of a progress bar, were written over.
-    Each only where it holds."""
+    """One line. `level`: `error` or `warning`; `data`: what an event says; `cut`: only the beginning of a text is there;
+    `continues`: the line was so long that it goes on in a later one; `folded`: so many earlier states, such as of a
+    progress bar, were written over. Each only where it holds."""
     text, event = meaning
     view: View = {
         "n": line.n,
@@ -38,6 +39,8 @@ def line_view(line: Line, execution: Execution, meaning: Meaning) -> View:
         "type": "raw_output" if event is None else event.type,
         "text": text.text,
     }
+    if (level := LEVEL_NAMES[level_of(line.data)]) is not None:
+        view["level"] = level
     left_out = text.left_out
     if event is not None:
         texts = {key: shown_text(value) for key, value in event.data.items() if isinstance(value, str)}

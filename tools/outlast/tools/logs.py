@@ -41,6 +41,9 @@ async def get_logs(
     stream: Annotated[
         Literal["merged", "stdout", "stderr", "event"] | None, Field(description="Of this stream.")
     ] = None,
+    level: Annotated[
+        Literal["error", "warning"] | None, Field(description="Errors, or warnings and errors; then context works.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     wait_seconds: Annotated[float, Field(ge=0, description="With after: wait for such a line, at most 45.")] = 0,
@@ -69,6 +72,7 @@ async def get_logs(
             stream=stream,
             since=moment("since", since, now),
             until=moment("until", until, now),
+            level=level,
         ),
     )
     execution = await runtime.get(handle_id)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from outlast.kernel.states import Parked
@@ -32,7 +33,9 @@ def follow(observer: Opened[Observer], number: int, selection: Selection) -> Ite
 
     Yields at least every LOOK_EVERY seconds. Goes on over deaths of supervisors, and replaces them.
     """
-    matching = Matching(selection.pattern)
+    matching = Matching(selection.pattern, selection.wanted.level)
+    # Lines are picked here, as they come: a search for them would begin at the beginning each time.
+    wanted = replace(selection.wanted, level=None)
     position, counted = selection.after or 0, 0
     execution = observer.call(observer.it.get, number)
     if selection.last is not None:
@@ -45,7 +48,7 @@ def follow(observer: Opened[Observer], number: int, selection: Selection) -> Ite
     while True:
         execution = observer.call(observer.it.get, number)
         while True:
-            query = LogQuery(limit=MOST_LINES, after=position, wanted=selection.wanted)
+            query = LogQuery(limit=MOST_LINES, after=position, wanted=wanted)
             page = observer.call(observer.it.logs, execution, query)
             yield Seen(execution, matching.of(page.entries), page.count.lines)
             if not page.entries:

@@ -8,6 +8,7 @@ from outlast.runtime.logbooks import EVERYTHING, LogPage, LogQuery
 from outlast.runtime.observer import Observer
 from outlast.server.cli.session import Opened
 from outlast.storage.logs.filters import MOST_LINES, LogFilter
+from outlast.storage.logs.levels import LEAST, PLAIN, level_of
 from outlast.storage.logs.lines import LAST, Entry, Line, LogGap, Piece
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.records import Execution
@@ -124,16 +125,19 @@ def last_of(entry: Entry) -> int:
 
 
 class Matching:
-    """Picks the lines that a pattern matches out of those that pass by."""
+    """Picks the lines that a pattern matches, and that have a level, out of those that pass by."""
 
-    def __init__(self, pattern: str | None) -> None:
+    def __init__(self, pattern: str | None, level: str | None = None) -> None:
         """Raises InvalidInput, naming the field `pattern`."""
+        self._least = PLAIN if level is None else LEAST[level]
         self._pattern = None if pattern is None else LinePattern(pattern)
 
     def of(self, entries: Entries) -> Entries:
         return tuple(entry for entry in entries if isinstance(entry, LogGap) or self._takes(entry))
 
     def _takes(self, line: Line) -> bool:
+        if self._least != PLAIN and level_of(line.data) < self._least:
+            return False
         if self._pattern is None:
             return True
         return bool(self._pattern.matches(Piece(line.n, 1, 0, line.at, LAST, line.data)))

@@ -15,8 +15,8 @@ from outlast.kernel.plan import Json
 from outlast.storage.logs.blocks import zstd
 from outlast.storage.logs.folding import folded
 from outlast.storage.logs.levels import ERROR, PLAIN, WARNING, Said, levels
+from outlast.storage.logs.line_shapes import DIGITS, LONGEST, bare, outlines, shapes
 from outlast.storage.logs.lines import LogGap, Piece
-from outlast.storage.logs.shapes import DIGITS, LONGEST, bare, outlines, shapes
 from outlast.storage.logs.stacks import Folds, Open, fold
 from outlast.storage.logs.templates import Template, Templates
 

@@ -14,7 +14,7 @@ from outlast.kernel.digests import BlockLevels, StoredDigest
 from outlast.kernel.errors import StoreDamaged
 from outlast.storage.logs.digest import FORMAT, Digest
 from outlast.storage.logs.filters import LogFilter, Sieve
-from outlast.storage.logs.levels import ERROR, WARNING
+from outlast.storage.logs.levels import ERROR, RULES, WARNING
 from outlast.storage.logs.lines import LogGap
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.spools import SpoolLog
@@ -120,7 +120,7 @@ class Digesting:
             self.digest.lines = stretch.last
             if not any(isinstance(content, LogGap) for content in contents):  # nobody knows what damage hides
                 errors, warnings = (self.digest.said[level] - before[level] for level in (ERROR, WARNING))
-                self.blocks.append(BlockLevels(stretch.first, FORMAT, errors, warnings))
+                self.blocks.append(BlockLevels(stretch.first, RULES, errors, warnings))
             if enough():
                 break
         return self.digest.lines >= seal.lines

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.marks import STREAM_NAMES, Spool
+from outlast.storage.logs.levels import ERROR, LEAST
 from outlast.storage.logs.stretches import Stretch
 
 MOST_LINES = 1000
@@ -24,6 +25,8 @@ class LogFilter:
     since: int | None = None
     until: int | None = None
     """µs since the epoch: lines at `since` or later, before `until`."""
+    level: str | None = None
+    """`error`, or `warning`: errors too."""
 
 
 class Sieve:
@@ -43,6 +46,14 @@ class Sieve:
                 names = ", ".join(STREAM_NAMES)
                 raise InvalidInput(f"stream: there is no stream {wanted.stream!r}.", next=f"one of {names}")
             self._stream = STREAM_NAMES.index(wanted.stream)
+        self.level = None
+        """The lowest level of the lines that pass; None for all."""
+        if wanted.level is not None:
+            if wanted.level not in LEAST:
+                raise InvalidInput(
+                    f"level: there is no level {wanted.level!r}.", next="error, or warning for errors and warnings"
+                )
+            self.level = LEAST[wanted.level]
         self._any_spool = (self._step, self._attempt, self._stream) == (None, None, None)
 
     def takes(self, spool: int, at: int) -> bool:
@@ -62,9 +73,15 @@ class Sieve:
 
     def may_take(self, stretch: Stretch) -> bool:
         """False where no line of the stretch can pass, so that it need not be loaded."""
-        if self.too_early(stretch) or self.too_late(stretch):
+        if self.too_early(stretch) or self.too_late(stretch) or self._too_quiet(stretch):
             return False
         return stretch.spools is None or any(map(self._takes_spool, stretch.spools))
+
+    def _too_quiet(self, stretch: Stretch) -> bool:
+        """No line of it has the level, as was counted when it became part of a digest."""
+        if self.level is None or stretch.said is None or (counted := stretch.said()) is None:
+            return False
+        return not counted.errors and (self.level == ERROR or not counted.warnings)
 
     def too_early(self, stretch: Stretch) -> bool:
         """Neither this stretch nor one before it has a line that passes: times never go back."""

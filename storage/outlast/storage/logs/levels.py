@@ -8,13 +8,17 @@ than 0, a number of errors other than 0. Names of files, counts of 0, settings a
 RE2 goes over the whole block and stops only at lines that say something; only these are looked at once more.
 """
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from outlast.storage.logs.folding import folded
 from outlast.storage.logs.patterns import Regexp, byte_pattern
 
+RULES = 1
+"""Another number for other rules: what was counted by these is not used then. The digest's FORMAT changes too."""
 PLAIN, WARNING, ERROR = 0, 1, 2
 LEVEL_NAMES = (None, "warning", "error")
-Level: TypeAlias = Literal["error", "warning"]
+LEAST = {"error": ERROR, "warning": WARNING}
+"""What somebody asks for, and the lowest level that meets it."""
 
 BEFORE = r"(?:^|[\s:\[\](){}|,;>\"'!*<])"
 AFTER = r"(?:[\s:\[\](){}|,;<>\"'!]|\.(?:\s|$)|$)"
@@ -89,6 +93,12 @@ def one_of(patterns: tuple[str, ...], flags: str) -> Regexp:
 ERROR_SAID = one_of(ERRORS, "m")
 WARNING_SAID = one_of(WARNINGS, "m")
 NOTHING_SAID = one_of(INNOCENT, "im")
+
+
+def level_of(line: bytes) -> int:
+    """Of one line, as it was printed."""
+    found = levels(folded(line))
+    return found[0].level if found else PLAIN
 
 
 class Said(NamedTuple):

@@ -64,6 +64,14 @@ class LinePattern:
         return found
 
 
+class EveryLine:
+    """Takes the place of a pattern where lines are looked for by something else."""
+
+    def matches(self, piece: Piece) -> list[int]:
+        """The numbers of the lines of a piece."""
+        return list(range(piece.first, piece.last + 1))
+
+
 def compiled(pattern: bytes) -> Regexp:
     module: Any = re2
     options = module.Options()

@@ -14,7 +14,7 @@ from outlast.storage.logs.digest import Digest
 from outlast.storage.logs.digesting import FEWEST_LINES, Digested, Remembered, load
 from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
 from outlast.storage.logs.lines import Entry, Line, masks_of
-from outlast.storage.logs.patterns import LinePattern
+from outlast.storage.logs.patterns import EveryLine, LinePattern
 from outlast.storage.logs.positions import Position, decode_position
 from outlast.storage.logs.scanning import scan, scan_events
 from outlast.storage.logs.sealed import SealedLog
@@ -131,7 +131,7 @@ class LogReader:
 
     def search(
         self,
-        pattern: str,
+        pattern: str | None,
         limit: int = 50,
         context: int = 0,
         *,
@@ -140,7 +140,8 @@ class LogReader:
         wanted: LogFilter = ALL,
         seconds: float = 5.0,
     ) -> LogSearch:
-        """The newest `limit` matching lines (before line `before`), or with `after` the first ones behind it.
+        """The newest `limit` matching lines (before line `before`), or with `after` the first ones behind it. Without a
+        pattern every line that is wanted matches.
 
         Stops when `seconds` are over and says how far it came. Where limit and context together would make more
         than 1,000 lines, fewer matches are returned. Raises InvalidInput naming the field.
@@ -148,7 +149,7 @@ class LogReader:
         check_limit(limit)
         if not 0 <= context <= MOST_CONTEXT:
             raise InvalidInput(f"context: {context} is not from 0 to {MOST_CONTEXT}.", next="ask for less context")
-        compiled = LinePattern(pattern)
+        compiled = EveryLine() if pattern is None else LinePattern(pattern)
         sieve = Sieve(wanted, self._steps)
         low = 1 if after is None else line_number("after", after) + 1
         end = self._clock() + seconds

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from outlast.kernel import retention
+from outlast.kernel import digests, retention
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.queries import load
 from outlast.kernel.seals import Block
 from outlast.storage.logs.blocks import decode
+from outlast.storage.logs.levels import RULES
 from outlast.storage.logs.lines import Piece
-from outlast.storage.logs.stretches import Stretch
+from outlast.storage.logs.stretches import LevelCounts, Stretch
 
 SQL = load("logs")
 FEWEST, MOST = 4, 256
@@ -101,7 +102,8 @@ class SealedLog:
             size = min(size * 2, MOST)
 
     def _stretch(self, head: BlockHead, last: int) -> Stretch:
-        return Stretch(head.first, last, head.first_at, head.last_at, None, partial(self._load, head))
+        said = Counted(self._connection, self._number, head.first)
+        return Stretch(head.first, last, head.first_at, head.last_at, None, partial(self._load, head), said)
 
     def _missing(self, first: int, last: int) -> Stretch:
         """Where there is no block."""
@@ -126,6 +128,22 @@ class SealedLog:
         if row is None:
             raise unreadable(head.first, head.last, "the block is gone")
         return decode(Block(*row))
+
+
+class Counted:
+    """How many errors and warnings a block has; looked up when it is first asked."""
+
+    def __init__(self, connection: sqlite3.Connection, number: int, first_line: int) -> None:
+        self._asked = connection, number, first_line
+        self._known: tuple[LevelCounts | None] | None = None
+
+    def __call__(self) -> LevelCounts | None:
+        """None where nobody has counted them, or by other rules."""
+        if self._known is None:
+            found = digests.levels_of_block(*self._asked)
+            usable = found is not None and found.format == RULES
+            self._known = (LevelCounts(found.errors, found.warnings) if found is not None and usable else None,)
+        return self._known[0]
 
 
 def unreadable(first: int, last: int, why: str) -> StoreDamaged:

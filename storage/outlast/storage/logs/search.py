@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from outlast.storage.logs.filters import MOST_BYTES, MOST_LINES, LogFilter, Sieve
 from outlast.storage.logs.lines import Entry, LogGap, size_of
-from outlast.storage.logs.patterns import LinePattern
+from outlast.storage.logs.patterns import EveryLine, LinePattern
 from outlast.storage.logs.view import View, Window, runs
 
 EVERYTHING = Sieve(LogFilter(), [])
@@ -33,7 +33,7 @@ class Search:
     """Looks through lines `low` to `high`, from the newest back or from the oldest on."""
 
     view: View
-    pattern: LinePattern
+    pattern: LinePattern | EveryLine
     sieve: Sieve
     low: int
     high: int

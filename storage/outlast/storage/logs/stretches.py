@@ -6,6 +6,11 @@ from typing import NamedTuple
 from outlast.storage.logs.lines import Piece
 
 
+class LevelCounts(NamedTuple):
+    errors: int
+    warnings: int
+
+
 class Stretch(NamedTuple):
     first: int
     last: int
@@ -16,3 +21,6 @@ class Stretch(NamedTuple):
     """The packed spools that its lines come from; None where that is not known without loading it."""
     load: Callable[[], list[Piece]]
     """Its pieces, perhaps with lines before `first` and after `last`. Raises StoreDamaged."""
+    said: "Callable[[], LevelCounts | None] | None" = None
+    """How many errors and warnings the block has that it is of, where that was counted. Asked on the reader's thread
+    first; then it is known on any."""

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.marks import is_event
 from outlast.storage.logs.filters import MOST_BYTES, Sieve
+from outlast.storage.logs.folding import folded
+from outlast.storage.logs.levels import levels
 from outlast.storage.logs.lines import WHOLE, Entry, LogGap, Piece, size_of
 from outlast.storage.logs.sealed import SealedLog
 from outlast.storage.logs.spools import SpoolLog
@@ -110,7 +112,12 @@ class View:
             return
         for piece in reversed(pieces) if newest else pieces:
             if piece.last >= low and piece.first <= high and sieve.takes(piece.spool, piece.at):
-                yield Window(max(low, piece.first), min(high, piece.last), piece)
+                window = Window(max(low, piece.first), min(high, piece.last), piece)
+                if sieve.level is None or piece.hidden:
+                    yield window
+                else:
+                    said = telling(piece.part(window.low, window.high), sieve.level)
+                    yield from reversed(said) if newest else said
 
     def _load(self, stretch: Stretch) -> list[Piece]:
         """The last stretch loaded is remembered: neighbouring matches ask for the same one again."""
@@ -149,6 +156,27 @@ class View:
                 if limit == 0 or size >= MOST_BYTES:
                     break
         return [entry for part in reversed(parts) for entry in part]
+
+
+def telling(piece: Piece, level: int) -> list[Window]:
+    """The lines of a piece that have the level, neighbours together."""
+    found: list[list[int]] = []
+    for said in levels(folded(piece.data)):
+        if said.level < level:
+            continue
+        if found and found[-1][-1] + 1 == said.line:
+            found[-1].append(said.line)
+        else:
+            found.append([said.line])
+    if piece.kind != WHOLE:
+        return [Window(piece.first, piece.last, piece) for _ in found]
+    texts = piece.data.split(b"\n") if found else []
+    windows: list[Window] = []
+    for begin, end in ((run[0], run[-1] + 1) for run in found):
+        low, data = piece.first + begin, b"\n".join(texts[begin:end]) + b"\n"
+        part = piece._replace(first=low, lines=end - begin, data=data)
+        windows.append(Window(low, part.last, part))
+    return windows
 
 
 def runs(windows: Iterable[Window]) -> list[Window]:

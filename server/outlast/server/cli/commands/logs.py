@@ -43,6 +43,7 @@ Writer = Callable[[Entries], None]
 @click.option("--step", help="Only lines of this step.")
 @click.option("--attempt", type=click.IntRange(min=1), help="Only lines of this attempt.")
 @click.option("--stream", type=click.Choice(["merged", "stdout", "stderr", "event"]), help="Only lines of this stream.")
+@click.option("--level", type=click.Choice(["error", "warning"]), help="Only errors, or only warnings and errors.")
 @json_option
 @archive_option
 @pass_session
@@ -64,6 +65,7 @@ def logs(
     step: str | None,
     attempt: int | None,
     stream: str | None,
+    level: str | None,
 ) -> None:
     """Print what the execution HANDLE (142, #142 or a UUID) printed: all of it, unless an option says less; of
     142#L120-L180 these lines.
@@ -85,8 +87,8 @@ def logs(
     if linked is not None:
         after = max(after or 0, linked.first - 1)
         before = min(before or linked.last + 1, linked.last + 1)
-    if context and (following or pattern is None):
-        raise click.UsageError("--context is for lines around the matches of --grep, without --follow.", ctx)
+    if context and (following or (pattern is None and level is None)):
+        raise click.UsageError("--context is for lines around those of --grep or --level, without --follow.", ctx)
     at = now()
     wanted = LogFilter(
         step=step,
@@ -94,6 +96,7 @@ def logs(
         stream=stream,
         since=None if since is None else parse_moment("--since", since, at),
         until=None if until is None else parse_moment("--until", until, at),
+        level=level,
     )
     selection = Selection(last=lines, after=after, before=before, pattern=pattern, context=context, wanted=wanted)
     with session.observer() as observer:
