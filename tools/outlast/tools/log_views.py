@@ -26,8 +26,8 @@ def meaning_of(line: Line, execution: Execution) -> Meaning:
 
 
 def line_view(line: Line, execution: Execution, meaning: Meaning) -> View:
-    """One line. `level`: `error` or `warning`; `data`: what an event says; `cut`: only the beginning of a text is there;
-    `continues`: the line was so long that it goes on in a later one; `folded`: so many earlier states, such as of a
+    """One line. `level`: error or warning; `data`: what an event says; `cut`: only the beginning of a text is shown;
+    `continues`: the line is so long that it goes on in a later one; `folded`: so many earlier states, such as of a
     progress bar, were written over. Each only where it holds."""
     text, event = meaning
     view: View = {
