@@ -55,8 +55,8 @@ def keep(
 ) -> bool:
     """Put `digest` in the place of the one seen, with what was counted in the blocks that it newly takes in.
 
-    False, and nothing written, where it is no longer the one seen, or where the execution is gone or has fewer sealed
-    lines (a backup was put back): then what was counted may be of another log.
+    False, and nothing written, where it is no longer the one seen, where the log was removed, or where the execution is
+    gone or has fewer sealed lines (a backup was put back): then what was counted may be of another log.
     """
     sealed = connection.execute(SQL["sealed_lines"], (number,)).fetchone()
     if look(connection, number) != seen or sealed is None or sealed[0] < digest.lines:

@@ -76,7 +76,8 @@ def remove_logs(connection: sqlite3.Connection, numbers: Iterable[int], now: int
     may not go."""
     gone: list[int] = []
     for number in may_go(connection, numbers):
-        connection.execute(SQL["remove_blocks"], (number,))
+        for removing in ("remove_blocks", "remove_digest", "remove_levels"):
+            connection.execute(SQL[removing], (number,))
         connection.execute(SQL["note_removed_log"], (number, now))
         gone.append(number)
     return gone

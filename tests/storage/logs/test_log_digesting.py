@@ -1,10 +1,10 @@
 """Digests of logs that are live, half sealed or sealed: the same, made once, and made anew where they are damaged."""
 
 import pytest
-from log_files import OUT, Execution
+from log_files import OUT, START, Execution
 from test_log_digest import table
 
-from outlast.kernel import digests
+from outlast.kernel import digests, retention
 from outlast.kernel.errors import InvalidInput
 from outlast.kernel.marks import MERGED, Spool
 from outlast.storage.logs import digesting, sealed
@@ -206,3 +206,23 @@ def test_a_spool_that_was_emptied_is_not_in_the_digest_any_more(execution: Execu
     (line,) = (entry for entry in reader.last(5) if isinstance(entry, Line))
     assert [(t.text, t.first) for t in found.digest.templates()] == [(line.data, line.n)]
     assert found.digest.unseen == line.n - 1
+
+
+def test_of_a_removed_log_nothing_is_told_and_nothing_kept(execution: Execution) -> None:
+    prints(execution, 60_000)
+    execution.close(OUT)
+    execution.settle()
+    assert execution.seal().finished
+    keep(execution)
+    reader = execution.reader()
+    assert len(whole(reader).digest.templates()) == 2
+    late = Digesting(execution.number, None, digesting.Digest())
+    late.advance(execution.connection, lambda: False)
+    assert execution.write(lambda c: retention.remove_logs(c, [execution.number], START)) == [execution.number]
+    for one in (reader, execution.reader()):
+        found = whole(one)
+        assert found.digest.templates() == []
+        assert found.digest.unseen == found.count.lines == 60_003
+    assert not execution.write(lambda c: late.keep(c, late.row()))
+    for table_name in ("log_digests", "log_levels"):
+        assert execution.connection.execute(f"SELECT count(*) FROM {table_name}").fetchone() == (0,)

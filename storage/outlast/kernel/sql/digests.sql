@@ -7,7 +7,9 @@ ON CONFLICT(execution) DO UPDATE
 SET format = excluded.format, lines = excluded.lines, data = excluded.data, crc = excluded.crc
 
 -- name: sealed_lines
-SELECT lines FROM log_seals WHERE execution = ?
+-- Nothing of a log that was removed.
+SELECT s.lines FROM log_seals s
+WHERE s.execution = ? AND NOT EXISTS (SELECT 1 FROM removed_logs r WHERE r.execution = s.execution)
 
 -- name: levels_of_block
 SELECT format, errors, warnings, crc FROM log_levels WHERE execution = ? AND first_line = ?

@@ -19,6 +19,12 @@ FROM executions e WHERE e.number = ?
 -- name: remove_blocks
 DELETE FROM log_blocks WHERE execution = ?
 
+-- name: remove_digest
+DELETE FROM log_digests WHERE execution = ?
+
+-- name: remove_levels
+DELETE FROM log_levels WHERE execution = ?
+
 -- name: note_removed_log
 INSERT INTO removed_logs(execution, at) VALUES (?, ?) ON CONFLICT(execution) DO NOTHING
 

@@ -10,6 +10,7 @@ from outlast.kernel.errors import InvalidInput
 from outlast.kernel.executions import not_found
 from outlast.kernel.home import RunDirectory
 from outlast.kernel.permalinks import Lines
+from outlast.kernel.retention import removed_log_at
 from outlast.storage.logs.digest import Digest
 from outlast.storage.logs.digesting import FEWEST_LINES, Digested, Remembered, load
 from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
@@ -205,8 +206,8 @@ class LogReader:
 
     def _remembered(self, step: str | None, sealed: int) -> Remembered:
         known = self._digests.get(step)
-        if known is not None and known.sealed.lines > sealed:
-            known = None  # an older store was put back
+        if known is not None and (known.sealed.lines > sealed or removed_log_at(self._connection, self._number)):
+            known = None  # an older store was put back; or what was there is not there any more
         behind = sealed - (known.sealed.lines if known is not None else 0)
         if known is None or (step is None and behind >= FEWEST_LINES):
             digest = load(self._connection, self._number)[1] if step is None else Digest()
