@@ -171,12 +171,12 @@ def outlast(folder: Path, *arguments: object, check: bool = True) -> bytes:
 
 def bare(text: str) -> str:
     """Without numbers, as they are or masked."""
-    return " ".join(re.sub(r"<num>|\d+", "#", text).split())
+    return " ".join(re.sub(r"<num>|\d+(?:[.,_]\d+)*", "#", text).split())
 
 
 def named(error: str, text: str) -> bool:
-    """Whether a row says it, as far as rows go."""
-    return any(error[:50] in bare(row) for row in text.splitlines())
+    """Whether a row says it, all of it."""
+    return any(error in bare(row) for row in text.splitlines())
 
 
 def wrong_rows(view: dict[str, Any], lines: list[bytes]) -> Iterator[dict[str, Any]]:

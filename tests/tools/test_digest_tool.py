@@ -1,6 +1,7 @@
 """`get_log_digest`: what a log says in few tokens, with line numbers that `get_logs` can fetch."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -115,6 +116,46 @@ async def test_what_does_not_fit_is_told_with_how_to_get_it(modern: Agent) -> No
     assert f"get_log_digest(1, max_tokens={FEWEST_TOKENS * 3})" in short.text
     assert short.data["templates"][0]["sample"] == "ERROR pp is not to be found anywhere"
     assert len((await modern.call("get_log_digest", handle_id=1)).data["templates"]) == 16
+
+
+PYTEST = """
+tests/test_load.py::test_row[1] FAILED                                   [ 50%]
+tests/test_load.py::test_row[2] FAILED                                   [100%]
+    def test_row(n):
+>       row['region']
+E       KeyError: 'region'
+tests/test_load.py:7: KeyError
+E       KeyError: 'region'
+tests/test_load.py:7: KeyError
+E       ValueError: a message that is longer than there is room for
+FAILED tests/test_load.py::test_row[1] - KeyError: 'region'
+FAILED tests/test_load.py::test_row[2] - ValueError: a message that is lon...
+FAILED tests/test_load.py::test_other - OSError: elsewhere
+============================== 3 failed in 0.12s ===============================
+"""
+
+
+@pytest.mark.requirement("X4")
+async def test_an_error_is_named_once_however_many_lines_speak_of_it(modern: Agent, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(PYTEST.lstrip("\n"))
+    await modern.shell(f"cat '{tmp_path / 'log'}'")
+    fence = FENCE.search((await modern.call("get_log_digest", handle_id=1)).text)
+    assert fence is not None
+    rows = fence[2].splitlines()
+    assert rows[:4] == [
+        "errors, the latest first",
+        "1 \u00d7 12 FAILED tests/test_load.py::test_other - OSError: elsewhere",
+        "1 \u00d7 9 E ValueError: a message that is longer than there is room for",
+        "2 \u00d7 5-7 E KeyError: 'region'",
+    ]
+    assert rows[4] == "more lines about errors, the latest first"
+    assert sum(int(row.split()[0]) for row in rows if "\u00d7" in row) == 13
+
+
+async def test_a_log_whose_errors_say_nothing_shows_them_all_the_same(modern: Agent) -> None:
+    await modern.shell("echo 'tests/test_load.py::test_row FAILED'; echo 'load.py:7: KeyError'; exit 1")
+    answer = await modern.call("get_log_digest", handle_id=1)
+    assert [one["level"] for one in answer.data["templates"]] == ["error", "error"]
 
 
 async def test_a_log_without_lines_has_a_digest_too(modern: Agent) -> None:
