@@ -166,3 +166,10 @@ def test_ctrl_c_ends_a_search_and_leaves_what_was_found(home: Home, spawn: Spawn
     process.send_signal(signal.SIGINT)
     process.stdout.read()
     assert process.wait(SECONDS) == 130
+
+
+def test_errors_alone_can_be_searched(cli: Cli, shell: Callable[[str], Result]) -> None:
+    shell("echo region is here; echo WARNING: region is slow; echo 'KeyError: region'")
+    assert "KeyError: region" in cli("search", "region", "--level", "error").stdout
+    assert "slow" not in cli("search", "region", "--level", "error").stdout
+    assert "slow" in cli("search", "region", "--level", "warning").stdout

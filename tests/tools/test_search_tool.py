@@ -225,3 +225,9 @@ def test_no_pattern_does_harm(pattern: str) -> None:
 
     with suppress(InvalidInput):
         StoreSearch(StoreQuery(pattern=pattern), read, limit=1)
+
+
+async def test_errors_alone_can_be_searched(modern: Agent) -> None:
+    await modern.shell("echo region is here; echo WARNING: region is slow; echo 'KeyError: region'")
+    for level, lines in (("error", [(1, 3)]), ("warning", [(1, 3), (1, 2)])):
+        assert sorted(found(await modern.call("search_logs", pattern="region", level=level))) == sorted(lines)

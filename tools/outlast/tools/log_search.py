@@ -31,6 +31,7 @@ async def search_logs(
     stream: Annotated[
         Literal["merged", "stdout", "stderr", "event"] | None, Field(description="Of this stream.")
     ] = None,
+    level: Annotated[Literal["error", "warning"] | None, Field(description="Errors, or warnings and errors.")] = None,
     limit: Annotated[int, Field(ge=1, le=MOST_LINES, description="Matches.")] = 50,
     context: Annotated[int, Field(ge=0, le=MOST_CONTEXT, description="Lines around each match.")] = 0,
     cursor: Annotated[str | None, Field(description="next_cursor of the search to go on with.")] = None,
@@ -42,7 +43,11 @@ async def search_logs(
         context=context,
         executions=Filter(workflow_id=workflow_id, status=None if status is None else ExecutionStatus(status)),
         wanted=LogFilter(
-            step=step, stream=stream, since=moment("since", since, now), until=moment("until", until, now)
+            step=step,
+            stream=stream,
+            since=moment("since", since, now),
+            until=moment("until", until, now),
+            level=level,
         ),
     )
     found = await runtime.search_logs(query, limit=limit, seconds=SECONDS, cursor=cursor)

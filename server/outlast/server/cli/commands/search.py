@@ -25,6 +25,7 @@ SECONDS = 1.0
 @click.option("--until", metavar="TIME", help="Only lines that came before.")
 @click.option("--step", help="Only lines of this step.")
 @click.option("--stream", type=click.Choice(["merged", "stdout", "stderr", "event"]), help="Only lines of this stream.")
+@click.option("--level", type=click.Choice(["error", "warning"]), help="Only errors, or only warnings and errors.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="Stop after so many matches.")
 @click.option("-C", "--context", type=click.IntRange(0, MOST_CONTEXT), default=0, help="Lines around each match.")
 @click.option("--cursor", help="Go on where the search that named this cursor ended.")
@@ -43,6 +44,7 @@ def search(
     until: str | None,
     step: str | None,
     stream: str | None,
+    level: str | None,
     limit: int | None,
     context: int,
     cursor: str | None,
@@ -65,6 +67,7 @@ def search(
             stream=stream,
             since=None if since is None else parse_moment("--since", since, at),
             until=None if until is None else parse_moment("--until", until, at),
+            level=level,
         ),
     )
     place = None if cursor is None else Place.of(cursor)
