@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from outlast.definitions.values import show
@@ -15,7 +14,7 @@ from outlast.storage.records import Execution
 from outlast.tools.log_views import gap_text, gap_view, line_view, meaning_of
 from outlast.tools.results import ROOM, weight
 from outlast.tools.texts import joined
-from outlast.tools.views import View
+from outlast.tools.views import View, second_text
 
 
 class Row(NamedTuple):
@@ -221,9 +220,9 @@ def fenced(rows: Sequence[Row]) -> str | None:
 
 
 def day_of(line: Line) -> str:
-    return datetime.fromtimestamp(line.at // 1_000_000, UTC).strftime("%Y-%m-%d")
+    return second_text(line.at // 1_000_000)[:10]
 
 
 def time_of(line: Line, *, dated: bool) -> str:
-    when = datetime.fromtimestamp(line.at // 1_000_000, UTC)
-    return when.strftime("%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S") + f".{line.at // 100_000 % 10}"
+    day, _, time = second_text(line.at // 1_000_000).partition("T")
+    return f"{f'{day} ' if dated else ''}{time}.{line.at // 100_000 % 10}"

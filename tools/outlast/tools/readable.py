@@ -56,6 +56,8 @@ def reason_text(text: str) -> str:
 
 def visible_lines(text: str) -> str:
     """Like `visible`, for a text of several lines."""
+    if text.isascii() and text.replace("\n", " ").isprintable():
+        return text
     return "\n".join(map(visible, text.split("\n")))
 
 

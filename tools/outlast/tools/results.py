@@ -35,6 +35,8 @@ MOST_BYTES = 64 * 1024
 """Of a whole reply: text and structured content."""
 ROOM = 2048
 """Bytes left for what stands around lines and rows."""
+PLAIN_JSON = json.JSONEncoder(ensure_ascii=False)
+"""Made once: `json.dumps` makes an encoder for each call that asks for more than the defaults."""
 MAX_MESSAGE = 4000
 """Characters of an error's message, and of its next call."""
 
@@ -111,6 +113,8 @@ def clean(value: Json) -> Json:
 
 
 def clean_text(text: str) -> str:
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -120,4 +124,5 @@ def clean_text(text: str) -> str:
 
 def weight(value: Json) -> int:
     """Bytes of a value as JSON."""
-    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    text = PLAIN_JSON.encode(value)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

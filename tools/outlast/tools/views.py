@@ -5,6 +5,7 @@ durations are seconds, what is not there is None. Words of programs and of the s
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from outlast.kernel.plan import Json
 from outlast.kernel.states import Parked, Pending, Running, Settled
@@ -25,7 +26,13 @@ def time_text(us: int | None) -> str | None:
     """µs since the epoch as `2026-11-20T14:02:39.104Z`."""
     if us is None:
         return None
-    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{us // 1000 % 1000:03}Z"
+    return f"{second_text(us // 1_000_000)}.{us // 1000 % 1000:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def second_text(second: int) -> str:
+    """Seconds since the epoch as `2026-11-20T14:02:39`. Neighbouring lines of a log share theirs."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def seconds(us: int | None) -> float | None:

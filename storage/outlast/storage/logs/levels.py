@@ -111,6 +111,8 @@ class Said(NamedTuple):
 
 def levels(text: bytes) -> list[Said]:
     """The lines of a folded text that are errors or warnings, in order."""
+    if ERROR_SAID.search(text) is None and WARNING_SAID.search(text) is None:
+        return []
     doubtful = NOTHING_SAID.search(text) is not None
     errors = _lines(text, ERROR_SAID, doubtful=doubtful)
     warnings = _lines(text, WARNING_SAID, doubtful=doubtful)
