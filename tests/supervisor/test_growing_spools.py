@@ -106,6 +106,7 @@ def test_what_a_power_cut_left_of_a_spool_was_not_emptied(path: Path) -> None:
     spool = spool_at(path, 100)
     assert spool.emptied(100)
     spool.close()
-    os.utime(path, ns=((boot - 1) * 1000, (boot - 1) * 1000))
+    before = (boot - 1_000_000) * 1000
+    os.utime(path, ns=(before, before))
     spool = spool_at(path, 100)
     assert (spool.emptied(100), spool.changed(100), spool.growth(100).end) == (False, False, 100)
