@@ -75,6 +75,7 @@ REQUIREMENTS = {
     "any later server takes them up again with the true exit code.",
     "X2": "Many servers over one database at once, none harming another's executions.",
     "X3": "Start is idempotent (`idempotency_key`), start answers at once, waiting is bounded below 50 s.",
+    "X11": "Secrets are masked before they reach the database; log text is fenced as untrusted.",
     "X12": "Provenance: which client, which session, which definition, which git state started this.",
 }
 

@@ -21,6 +21,7 @@ EXAMPLES: dict[str, tuple[str, str, object, str, object]] = {
     "max_running": ("3", "4", 4, "5", 5),
     "path": ("/a:/b", '"/c"', "/c", "/d", "/d"),
     "env_pass": ("A, B", '["C"]', ("C",), "D", ("D",)),
+    "mask_tokens": ("false", "true", True, "false", False),
     "allow_command": ("false", "true", True, "false", False),
     "workflow_dirs": ("/a:/b", '["/c"]', (Path("/c"),), "/d", (Path("/d"),)),
     "backups_kept": ("3", "4", 4, "7", 7),
@@ -59,7 +60,7 @@ def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(home: Home, 
     assert getattr(read_settings({}, place), name) == meant_in_variable
     by_flag = getattr(read_settings({name: flag}, place), name)
     assert by_flag == getattr(read_settings({}, {**place, named(name).variable: flag}), name)
-    assert by_flag not in (meant_in_file, meant_in_variable) or name in ("allow_command", "keep_rows")
+    assert by_flag not in (meant_in_file, meant_in_variable) or name in ("allow_command", "keep_rows", "mask_tokens")
 
 
 def test_the_home_comes_from_a_flag_or_a_variable_and_is_absolute(

@@ -12,8 +12,8 @@ from outlast.storage.logs import blocks, sealer
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/choices.md").read_text(encoding="utf-8")
 ANSWERS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
-QUESTIONS = ("kept", "cleaned up", "loaded", "written at once", "indexes")
-"""Log retention, clean-up, load strategy, batch size and flush time, indexes."""
+QUESTIONS = ("kept", "cleaned up", "loaded", "written at once", "indexes", "token shapes")
+"""Log retention, clean-up, load strategy, batch size and flush time, indexes; what takes the place of a library."""
 
 
 @pytest.mark.requirement("S3-22")

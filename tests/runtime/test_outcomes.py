@@ -163,17 +163,20 @@ async def test_secrets_reach_the_child_and_nothing_else(
     define(
         "deploy",
         "params:\n  token: {type: string, secret: true}\nenv:\n  TOKEN: ${{ params.token }}\n"
-        'shell: \'echo "using $TOKEN"; echo "{\\"my $TOKEN\\": [\\"$TOKEN!\\", 7]}" > $OUTLAST_OUTPUT; '
+        'shell: \'echo "using $TOKEN"; printf %s "joe:$TOKEN" | base64; '
+        'echo "{\\"my $TOKEN\\": [\\"$TOKEN!\\", 7]}" > $OUTLAST_OUTPUT; '
         '(exec sh -c "sleep 300; : $TOKEN") > /dev/null 2>&1 & test ${#TOKEN} = 15\'\n',
     )
     request = StartRequest(workflow_id="deploy", params={"token": "hunter2-hunter2"})
     started = await runtime.execute(request)
     assert (await ended(runtime, started)).status == "completed"
     execution = await runtime.get(started.execution.number)
-    assert await text_of(execution) == ["using ***"]
+    shown = ["using ***", "am9lOm***=="]
+    assert await text_of(execution) == shown
     assert await runtime.seal(execution)
-    assert await text_of(await runtime.get(execution.number)) == ["using ***"]
+    assert await text_of(await runtime.get(execution.number)) == shown
     details = await runtime.details(execution)
+    assert details.log_masked == 2
     assert details.output == {"my ***": ["***!", 7]}
     assert any("***" in str(left) for left in details.leftovers)
     for left in details.leftovers:

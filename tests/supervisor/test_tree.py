@@ -55,7 +55,9 @@ def test_a_group_outlives_its_leader_only_for_who_has_seen_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marker", "spared"), [("", False), ("x", False), (ID, False), (new_id(1), True)], ids=["empty", "x", "own", "other"]
+    ("marker", "spared"),
+    [("", False), ("x", False), (ID, False), (new_id(1), True)],
+    ids=["empty", "x", "own", "other"],
 )
 def test_only_another_execution_s_marker_spares(marker: str, spared: bool) -> None:
     """A child that empties the variable is no execution of its own."""

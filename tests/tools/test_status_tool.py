@@ -35,6 +35,7 @@ DETAILED = {
         "updated_at",
         "binary_path",
         "leftovers",
+        "log_masked",
         "param_types",
     ),
     *("param_types", "step_results", "artifacts", "approvals", "retry_of", "rollback_of", "pinned"),

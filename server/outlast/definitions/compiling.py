@@ -54,6 +54,8 @@ class CompileContext:
     path: str | None = None
     """The setting `path`."""
     env_pass: Sequence[str] = ()
+    mask_tokens: bool = True
+    """The setting `mask_tokens`."""
     python: str = field(default_factory=lambda: os.path.abspath(sys.executable))  # noqa: PTH100 - keeps a venv's symlink
     """The Python for `python:` workflows that bring none."""
     agent: str | None = None
@@ -95,6 +97,7 @@ def compile_plan(
         timeout=definition.timeout,
         kill_grace=definition.kill_grace,
         streams=definition.streams,
+        mask_tokens=context.mask_tokens if definition.mask_tokens is None else definition.mask_tokens,
         concurrency_key=_concurrency_key(definition, values),
         on_conflict=definition.concurrency.on_conflict if definition.concurrency else "queue",
         idempotency_key=context.idempotency_key,

@@ -99,6 +99,9 @@ class WorkflowDefinition(BaseModel):
     events: Literal["none", "markers"] = Field(
         "none", description="markers: printed lines that begin with __WF_EVENT__: are events about phases and tasks."
     )
+    mask_tokens: bool | None = Field(
+        None, description="false: lines show what looks like a token; secrets stay masked. By default the setting."
+    )
     concurrency: Concurrency | None = Field(None, description="Keeps executions apart that share a key.")
 
     @property

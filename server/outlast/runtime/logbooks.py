@@ -22,6 +22,7 @@ from outlast.runtime.shielding import shielded
 from outlast.storage import reading
 from outlast.storage.logs.filters import MOST_BYTES, LogFilter
 from outlast.storage.logs.lines import Entry, size_of
+from outlast.storage.logs.masking import TOKENS_ONLY, Masker
 from outlast.storage.logs.reader import Glance, LogCount, LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal, take_lock
 from outlast.storage.logs.search import LogSearch
@@ -136,7 +137,8 @@ class Logbooks:
 
             if not Path(run.path).is_dir():
                 make_empty(run)
-            sealed = seal(number, run, decode_plan(plan), write, read=read, masks=masks_of(run))
+            decoded = decode_plan(plan)
+            sealed = seal(number, run, decoded, write, read=read, masker=masker_of(run, decoded.mask_tokens))
             # The supervisor that has just settled it is about to exit and still has its own log there.
             if sealed.finished and free_within(run.run_lock, EXIT_PATIENCE):
                 remove_run_directory(run)
@@ -223,7 +225,11 @@ class Logbooks:
 
     def _new_reader(self, connection: Connection, execution: Execution) -> LogReader:
         run = self._home.run(execution.id)
-        return LogReader(connection, execution.number, run, [step.id for step in execution.steps], masks_of(run))
+        steps = [step.id for step in execution.steps]
+        masker = TOKENS_ONLY
+        if execution.log_lines is None:  # else every line was masked when it was sealed
+            masker = masker_of(run, masks_tokens(connection, execution.number))
+        return LogReader(connection, execution.number, run, steps, masker)
 
     def _search(self, connection: Connection, execution: Execution, query: LogQuery) -> LogPage:
         reader = self._new_reader(connection, execution)
@@ -273,10 +279,24 @@ def free_within(run_lock: str, seconds: float) -> bool:
     return True
 
 
-def masks_of(run: RunDirectory) -> list[bytes]:
+def masker_of(run: RunDirectory, tokens: bool) -> Masker:
+    """What takes out of lines what nobody may see. `tokens`: also what looks like a token."""
+    secrets = secrets_of(run)
+    return Masker(secrets, tokens=tokens) if secrets or not tokens else TOKENS_ONLY
+
+
+def masks_tokens(connection: Connection, number: int) -> bool:
+    """Whether an execution's lines hide what looks like a token; they do where nobody can tell."""
+    try:
+        return decode_plan(reading.plan(connection, number)).mask_tokens
+    except (OutlastError, ValueError):
+        return True
+
+
+def secrets_of(run: RunDirectory) -> list[str]:
     """The values that readers mask, while there are any that are not masked already."""
     try:
-        return [value.encode() for value in decode_secrets(read_regular(run.secrets)).mask]
+        return decode_secrets(read_regular(run.secrets)).mask
     except (FileNotFoundError, ValueError, TypeError):  # not there, or nothing that a start has written
         return []
 

@@ -23,6 +23,8 @@ class Options:
     """PATH of children; None: this process's own."""
     env_pass: tuple[str, ...] = ()
     """Variables passed to children, treated as secrets."""
+    mask_tokens: bool = True
+    """Whether lines hide what looks like a token, where a workflow does not say."""
     allow_command: bool = False
     workflow_directories: tuple[Path, ...] = ()
     """Searched after the home's own."""

@@ -116,6 +116,7 @@ class Starter:
                 source=None if found.path is None else str(found.path),
                 path=self._options.path,
                 env_pass=self._options.env_pass,
+                mask_tokens=self._options.mask_tokens,
                 agent=request.agent,
                 customer=request.customer,
                 labels=request.labels,

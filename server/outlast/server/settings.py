@@ -80,6 +80,12 @@ SETTINGS = (
         "Further variables that are handed on to what workflows run. Their values are secrets.",
     ),
     Setting(
+        "mask_tokens",
+        switch(),
+        True,
+        "Whether logs show `***` for what looks like a token. Secrets are masked anyway.",
+    ),
+    Setting(
         "allow_command",
         switch(),
         False,
@@ -136,6 +142,7 @@ class Settings:
     max_running: int | None
     path: str | None
     env_pass: tuple[str, ...]
+    mask_tokens: bool
     allow_command: bool
     workflow_dirs: tuple[Path, ...]
     backups_kept: int
@@ -167,6 +174,7 @@ class Settings:
             max_running=self.max_running,
             path=self.path,
             env_pass=self.env_pass,
+            mask_tokens=self.mask_tokens,
             allow_command=self.allow_command,
             workflow_directories=self.workflow_dirs,
             background=background,

@@ -60,6 +60,8 @@ class Plan(NamedTuple):
     """Seconds between TERM and KILL."""
     streams: str = "merged"
     """`merged` or `separate`."""
+    mask_tokens: bool = True
+    """Whether no line may show what looks like a token, whoever it belongs to."""
     concurrency_key: str | None = None
     on_conflict: str = "queue"
     idempotency_key: str | None = None

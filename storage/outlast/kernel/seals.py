@@ -29,6 +29,12 @@ class Block(NamedTuple):
     crc: int
     events: int = 0
     """Lines of the stream `event`."""
+    masked: int = 0
+    """Places in them where a secret stood."""
+
+
+COLUMNS = Block._fields.index("masked")
+"""How many fields of a block are columns of its row; what was masked is counted for the whole log."""
 
 
 class Seal(NamedTuple):
@@ -62,9 +68,9 @@ def append(
             raise ValueError(f"block begins with line {block.first_line} instead of {expected}")
         expected += block.lines
     moved = seen._replace(lines=expected - 1, position=position)
-    if not _move(connection, number, seen, moved, late_bytes=0):
+    if not _move(connection, number, seen, moved, late_bytes=0, masked=sum(block.masked for block in blocks)):
         return None
-    connection.executemany(SQL["insert_block"], ((number, *block) for block in blocks))
+    connection.executemany(SQL["insert_block"], ((number, *block[:COLUMNS]) for block in blocks))
     return moved
 
 
@@ -75,17 +81,17 @@ def finish(connection: sqlite3.Connection, number: int, seen: Seal, late_bytes: 
     longer the one seen, the log is finished already or the execution is not settled.
     """
     moved = seen._replace(position=seen.position or "")
-    if not seen.settled or not _move(connection, number, seen, moved, late_bytes):
+    if not seen.settled or not _move(connection, number, seen, moved, late_bytes, masked=0):
         return False
     with stamped(connection, number):
         connection.execute(SQL["finish"], (seen.lines, number))
     return True
 
 
-def _move(connection: sqlite3.Connection, number: int, seen: Seal, moved: Seal, late_bytes: int) -> bool:
+def _move(connection: sqlite3.Connection, number: int, seen: Seal, moved: Seal, late_bytes: int, masked: int) -> bool:
     """Compare and swap: the seal becomes `moved` where it still is `seen`."""
     now = look(connection, number)
     if now is None or now.log_lines is not None or (now.lines, now.position) != (seen.lines, seen.position):
         return False
-    connection.execute(SQL["move_seal"], (number, moved.lines, moved.position, late_bytes))
+    connection.execute(SQL["move_seal"], (number, moved.lines, moved.position, late_bytes, masked))
     return True

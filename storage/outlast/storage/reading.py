@@ -158,7 +158,7 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
     row = connection.execute(SQL["payload"], (number,)).fetchone()
     if row is None:
         raise damaged(number, "its payload")
-    plan, output, leftovers, checksum, definition, source, late_bytes, workflow_id, request = row
+    plan, output, leftovers, checksum, definition, source, late_bytes, masked, workflow_id, request = row
     if crc(plan, output, leftovers) != checksum:
         raise damaged(number, "its payload")
     whole = (
@@ -180,6 +180,7 @@ def details(connection: sqlite3.Connection, number: int) -> Details:
         definition=definition,
         source=source,
         late_bytes=late_bytes,
+        log_masked=masked,
     )
 
 

@@ -162,6 +162,8 @@ class Details:
     source: str | None
     late_bytes: int
     """Written after the attempt was over, and not kept."""
+    log_masked: int
+    """Places in the sealed lines where a secret stood."""
 
 
 @dataclass(frozen=True, slots=True)

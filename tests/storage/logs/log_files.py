@@ -19,6 +19,7 @@ from outlast.kernel.plan import Plan, StepPlan
 from outlast.storage.logs import walks
 from outlast.storage.logs.lines import GAP as DROPPED
 from outlast.storage.logs.lines import GONE, REASONS, Entry, Line, LogGap
+from outlast.storage.logs.masking import TOKENS_ONLY, Masker
 from outlast.storage.logs.reader import LogReader
 from outlast.storage.logs.sealer import Sealed, remove_run_directory, seal
 
@@ -113,15 +114,16 @@ class Execution:
         """Note that the spool has grown, `later` µs after the last mark. `beyond`: bytes that a power cut took away.
         `lines`: what the mark says it holds; by default what is true."""
         self.now += later
-        end = max(self.marks.end(spool.pack()), len(self.content(spool))) + beyond
+        marked = self.marks.end(spool.pack())
+        end = max(marked, len(self.content(spool))) + beyond
         if lines is None:
-            lines = self.line_ends(spool, self.marks.end(spool.pack()), last=kind == CLOSE)
+            lines = self.line_ends(spool, marked, last=kind == CLOSE)
         mark = Mark(spool.pack(), end, self.now, kind, lines)
         # Past the writer, which would not let the time go back.
         os.write(self.marks.fd, mark.encode())
         self.marks.reader.read(self.marks.fd)
         self.written.append(mark)
-        if kind in (GAP, EMPTIED):
+        if kind == EMPTIED or (kind == GAP and end > marked):  # one that reaches no further says nothing
             self.origins[spool] = end
 
     def line_ends(self, spool: Spool, behind: int, *, last: bool = False) -> int:
@@ -161,15 +163,15 @@ class Execution:
 
         self.write(rule)
 
-    def seal(self, masks: tuple[bytes, ...] = ()) -> Sealed:
-        return seal(self.number, self.run, self.plan, self.write, masks=masks)
+    def seal(self, masker: Masker = TOKENS_ONLY) -> Sealed:
+        return seal(self.number, self.run, self.plan, self.write, masker=masker)
 
     def remove(self) -> None:
         assert remove_run_directory(self.run)
         assert not Path(self.run.path).exists()
 
-    def reader(self, masks: tuple[bytes, ...] = ()) -> LogReader:
-        return LogReader(self.connection, self.number, self.run, STEPS, masks)
+    def reader(self, masker: Masker = TOKENS_ONLY) -> LogReader:
+        return LogReader(self.connection, self.number, self.run, STEPS, masker)
 
     def end(self) -> None:
         self.marks.close()

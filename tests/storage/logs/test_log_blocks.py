@@ -9,6 +9,7 @@ from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.marks import CLOSE, Mark
 from outlast.storage.logs.blocks import SEGMENT, BlockBuilder, decode, zstd
 from outlast.storage.logs.lines import CUT, GAP, LAST, WHOLE, Entry, Line, LogGap, Piece
+from outlast.storage.logs.masking import TOKENS_ONLY
 from outlast.storage.logs.positions import Position, SpoolPosition, decode_position
 from outlast.storage.logs.walks import MAX_LINE, SpoolFiles, Walk
 
@@ -99,7 +100,7 @@ def test_a_block_comes_back_from_its_row(execution: Execution) -> None:
         Piece(18, 1, 18, START + 2, WHOLE, b"e\n"),
     ]
     with SpoolFiles(execution.run, list(STEPS)) as files:
-        block = BlockBuilder(Walk(files, Position()), ()).encode(pieces)
+        block = BlockBuilder(Walk(files, Position()), TOKENS_ONLY).encode(pieces)
     assert block.codec == "zstd"
     assert len(zstd.decompress(block.segments)) == SEGMENT.size * 6, "pieces of one mark are one segment"
     assert decode(block) == [pieces[0]._replace(lines=3, data=b"a\n\nb\n"), *pieces[2:]]

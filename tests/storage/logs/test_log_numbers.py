@@ -7,7 +7,7 @@ from log_files import OUT, Execution, texts
 
 from outlast.kernel.marks import CLOSE, MERGED, Mark, Spool
 from outlast.storage.logs import walks
-from outlast.storage.logs.lines import MASK, Entry, Line, LogGap, masks_of
+from outlast.storage.logs.lines import Entry, Line, LogGap
 from outlast.storage.logs.walks import MAX_LINE
 
 OTHER = Spool(2, 1, MERGED)
@@ -171,22 +171,6 @@ def test_a_mark_of_a_step_that_the_plan_does_not_have_is_no_line(execution: Exec
     mark = Mark(Spool(9, 1, MERGED).pack(), 100, execution.now, CLOSE)
     execution.marks.append(mark)
     assert execution.reader().count().lines == 0
-
-
-def test_secrets_are_masked_live_and_sealed(execution: Execution) -> None:
-    masks = (b"s3cr3t", b"s3cr3t-and-longer", b"first line\r\nsecond line\n", b"abc")
-    execution.prints(OUT, b"s3cr3ts3cr3t s3cr3t-and-longer\nfirst line\nx second line\nabc\n")
-    execution.close(OUT)
-    shown = [MASK + MASK + b" " + MASK, MASK, b"x " + MASK, b"abc"]
-    assert texts(execution.reader(masks).last(10)) == shown
-    execution.settle()
-    assert execution.seal(masks).finished
-    assert texts(execution.reader().last(10)) == shown
-    assert not execution.reader().search("s3cr3t").matches
-
-
-def test_what_is_too_short_to_be_a_secret_is_no_mask() -> None:
-    assert masks_of([b"abc", b"abcd", b"abcd\nef\nlonger one", b""]) == (b"longer one", b"abcd")
 
 
 def test_dropped_lines_are_a_gap_and_are_counted(execution: Execution) -> None:

@@ -15,6 +15,7 @@ from outlast.kernel.marks import EVENT, MERGED, STDERR, STDOUT, Spool
 from outlast.storage.logs import sealer, walks
 from outlast.storage.logs.blocks import BLOCK, BlockBuilder
 from outlast.storage.logs.lines import Line
+from outlast.storage.logs.masking import TOKENS_ONLY
 from outlast.storage.logs.positions import Position
 from outlast.storage.logs.sealer import Sealed, seal
 from outlast.storage.logs.walks import SpoolFiles, Walk
@@ -128,7 +129,7 @@ def test_two_sealers_cannot_both_win(execution: Execution) -> None:
     prints_lines(execution, 10)
     execution.close(OUT)
     with SpoolFiles(execution.run, list(STEPS)) as files:
-        block = BlockBuilder(Walk(files, Position()), ()).next(rest=True)
+        block = BlockBuilder(Walk(files, Position()), TOKENS_ONLY).next(rest=True)
     assert block is not None
     number = execution.number
     seen = seals.look(execution.connection, number)

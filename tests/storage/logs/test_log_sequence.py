@@ -13,11 +13,13 @@ from outlast.kernel.permalinks import Lines
 from outlast.storage.logs import blocks, sealer, spools, walks
 from outlast.storage.logs.filters import LogFilter
 from outlast.storage.logs.lines import Entry, Line, LogGap
+from outlast.storage.logs.masking import Masker
 from outlast.storage.logs.patterns import LinePattern
 from outlast.storage.logs.reader import LogReader
 
 MAX_LINE = 24
 SECRET = b"hush-hush"
+MASKER = Masker([SECRET.decode()])
 SPOOLS = (Spool(1, 1, STDOUT), Spool(1, 1, STDERR), Spool(2, 3, EVENT))
 
 WORDS = (
@@ -205,7 +207,7 @@ def test_a_log_reads_the_same_live_half_sealed_and_sealed(
 ) -> None:
     with everything_small():
         execution = Execution()
-        watching = execution.reader((SECRET,))
+        watching = execution.reader(MASKER)
         try:
             closed: set[Spool] = set()
             lost: set[Spool] = set()
@@ -232,10 +234,10 @@ def test_a_log_reads_the_same_live_half_sealed_and_sealed(
                     with open(execution.run.marks, "ab") as marks:
                         marks.write(value)
                 elif what == "seal":
-                    sealed += execution.seal((SECRET,)).lines
+                    sealed += execution.seal(MASKER).lines
                 elif what == "look":
                     compare(watching, printed(execution, MAX_LINE, (SECRET,)), draw)
-            half = execution.reader((SECRET,))
+            half = execution.reader(MASKER)
             for spool in SPOOLS:
                 if spool not in closed:
                     execution.close(spool)
@@ -244,7 +246,7 @@ def test_a_log_reads_the_same_live_half_sealed_and_sealed(
             execution.settle()
             assert watching.count() == (log.count, True)
 
-            result = execution.seal((SECRET,))
+            result = execution.seal(MASKER)
 
             assert (result.finished, result.unclosed) == (True, ())
             assert sealed + result.lines == log.count

@@ -194,6 +194,8 @@ def details_text(details: View) -> str:
 def detail_line(name: str, value: Json) -> str:
     if name == "output_problem":
         return f"output ignored: {value}"
+    if name == "log_masked":
+        return f"masked in its log: {value} {'place' if value == 1 else 'places'}"
     if name == "leftovers" and isinstance(value, list):
         return leftovers_words(value)
     return f"{name} {value if isinstance(value, str) else json_text(value)}"

@@ -203,6 +203,7 @@ def details_view(execution: Execution, details: Details) -> View:
         "rollback_of": execution.rollback_of,
         "pinned": execution.pinned,
         "log_removed": time_text(execution.log_removed_at),
+        "log_masked": details.log_masked or None,
         "leftovers": list(details.leftovers),
     }
 

@@ -68,3 +68,6 @@ CREATE TABLE log_levels(
   crc        INTEGER NOT NULL,
   PRIMARY KEY(execution, first_line)
 ) STRICT, WITHOUT ROWID;
+
+-- Masking: in how many places of the sealed lines a secret stood.
+ALTER TABLE log_seals ADD COLUMN masked INTEGER NOT NULL DEFAULT 0 CHECK(masked >= 0);

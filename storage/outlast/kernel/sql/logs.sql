@@ -4,8 +4,9 @@ FROM executions e LEFT JOIN log_seals s ON s.execution = e.number
 WHERE e.number = ?
 
 -- name: move_seal
-INSERT INTO log_seals(execution, lines, position, late_bytes) VALUES (?, ?, ?, ?)
-ON CONFLICT(execution) DO UPDATE SET lines = excluded.lines, position = excluded.position, late_bytes = excluded.late_bytes
+INSERT INTO log_seals(execution, lines, position, late_bytes, masked) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT(execution) DO UPDATE SET lines = excluded.lines, position = excluded.position,
+  late_bytes = excluded.late_bytes, masked = masked + excluded.masked
 
 -- name: insert_block
 INSERT INTO log_blocks(execution, first_line, lines, first_at, last_at, raw_bytes, codec, segments, data, crc, events)

@@ -46,7 +46,7 @@ ORDER BY no
 SELECT name, type, value, secret, crc FROM params WHERE execution = ? ORDER BY name
 
 -- name: payload
-SELECT p.plan, p.output, p.leftovers, p.crc, v.definition, v.source, COALESCE(s.late_bytes, 0), w.workflow_id,
+SELECT p.plan, p.output, p.leftovers, p.crc, v.definition, v.source, COALESCE(s.late_bytes, 0), COALESCE(s.masked, 0), w.workflow_id,
        e.request_hash
 FROM payloads p
 JOIN executions e ON e.number = p.execution

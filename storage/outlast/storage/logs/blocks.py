@@ -18,6 +18,7 @@ from outlast.kernel.errors import StoreDamaged
 from outlast.kernel.marks import is_event
 from outlast.kernel.seals import Block
 from outlast.storage.logs.lines import CUT, GAP, GONE, LAST, LOST, WHOLE, Piece
+from outlast.storage.logs.masking import Masker
 from outlast.storage.logs.walks import MOST_LOST, Walk
 
 if sys.version_info >= (3, 14):
@@ -41,9 +42,9 @@ SIZE = MOST_LOST
 class BlockBuilder:
     """Takes blocks from a walk through a log. One compressor serves all blocks; it is cheaper than one for each."""
 
-    def __init__(self, walk: Walk, masks: tuple[bytes, ...]) -> None:
+    def __init__(self, walk: Walk, masker: Masker) -> None:
         self._walk = walk
-        self._masks = masks
+        self._masker = masker
         self._compressor = zstd.ZstdCompressor(level=LEVEL)
 
     def next(self, *, rest: bool) -> Block | None:
@@ -66,10 +67,12 @@ class BlockBuilder:
         return self.encode(pieces)
 
     def encode(self, pieces: list[Piece]) -> Block:
-        if self._masks:
-            pieces = [piece.masked(self._masks) for piece in pieces]
+        raw = joined(pieces)
+        hits = self._masker.mask(raw).hits
+        if hits:
+            pieces = [piece.masked(self._masker) for piece in pieces]
+            raw = joined(pieces)
         segments = _segments(pieces)
-        raw = pieces[0].data if len(pieces) == 1 else b"".join(piece.data for piece in pieces)
         first, last, raw_bytes = pieces[0], pieces[-1], len(raw)
         codec, data = "raw", raw
         packed = self._compressed(segments), self._compressed(raw)
@@ -86,10 +89,15 @@ class BlockBuilder:
             data=data,
             crc=checksum(first.first, segments, data),
             events=sum(piece.lines for piece in pieces if is_event(piece.spool)),
+            masked=hits,
         )
 
     def _compressed(self, data: bytes) -> bytes:
         return self._compressor.compress(data, self._compressor.FLUSH_FRAME)
+
+
+def joined(pieces: list[Piece]) -> bytes:
+    return pieces[0].data if len(pieces) == 1 else b"".join(piece.data for piece in pieces)
 
 
 def _segments(pieces: list[Piece]) -> bytes:

@@ -10,8 +10,8 @@ RE2 goes over the whole block and stops only at lines that say something; only t
 
 from typing import NamedTuple
 
+from outlast.storage.logs.byte_patterns import Regexp, byte_pattern
 from outlast.storage.logs.folding import folded
-from outlast.storage.logs.patterns import Regexp, byte_pattern
 
 RULES = 1
 """Another number for other rules: what was counted by these is not used then. The digest's FORMAT changes too."""

@@ -12,7 +12,7 @@ no difference: no rule looks beyond the end of a line.
 
 import re
 
-from outlast.storage.logs.patterns import Regexp, byte_pattern
+from outlast.storage.logs.byte_patterns import Regexp, byte_pattern
 
 LONGEST = 400
 """Bytes of a line that its shape is made of."""

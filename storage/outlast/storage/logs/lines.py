@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from outlast.kernel.marks import Spool
-
-MASK = b"***"
-SHORTEST_SECRET = 4
-"""Bytes. Masking shorter values would riddle the text with false hits."""
+from outlast.storage.logs.masking import Masker
 
 WHOLE, LAST, CUT, GAP, GONE, LOST = 0, 1, 2, 3, 4, 5
 """What a piece holds: lines with their newlines · one last line without newline · the beginning of a line that
@@ -93,12 +90,10 @@ class Piece(NamedTuple):
         texts = self.data.split(b"\n")[low - self.first : high - self.first + 1]
         return self._replace(first=low, lines=high - low + 1, data=b"\n".join(texts) + b"\n")
 
-    def masked(self, masks: tuple[bytes, ...]) -> "Piece":
-        """The same piece without the secrets. Masks hold no newline, so its lines stay the same."""
-        data = self.data
-        for secret in masks:
-            data = data.replace(secret, MASK)
-        return self if data is self.data else self._replace(data=data)
+    def masked(self, masker: Masker) -> "Piece":
+        """The same piece without what no line may show."""
+        data, hits = masker.mask(self.data)
+        return self._replace(data=data) if hits else self
 
 
 def size_of(entries: Iterable[Entry]) -> int:
@@ -120,9 +115,3 @@ def joined_gaps(entries: Iterable[Entry]) -> list[Entry]:
         else:
             result.append(entry)
     return result
-
-
-def masks_of(secrets: Iterable[bytes]) -> tuple[bytes, ...]:
-    """What to look for so that no line shows a secret: each line of each value, the longest first."""
-    found = {line.removesuffix(b"\r") for secret in secrets for line in secret.split(b"\n")}
-    return tuple(sorted((m for m in found if len(m) >= SHORTEST_SECRET), key=lambda m: (-len(m), m)))

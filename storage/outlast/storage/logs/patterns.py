@@ -4,30 +4,19 @@ Text and pattern are bytes. A pattern is read as UTF-8; `.` matches no byte that
 """
 
 import re
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-import re2  # pyright: ignore[reportMissingTypeStubs]  # there are none; Regexp below says what is used
+import re2  # pyright: ignore[reportMissingTypeStubs]  # there are none; Regexp says what is used
 
 from outlast.kernel.errors import InvalidInput
+from outlast.storage.logs.byte_patterns import Regexp
 from outlast.storage.logs.lines import WHOLE, Piece
 
 LONGEST_PATTERN = 1000
 
-MOST_MEMORY = 64 << 20
-"""Bytes that RE2 may take for the states of one of our own patterns; with too few it makes them again and again."""
-
 LINE_BY_LINE = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-")
 """Where a text of many lines would be searched otherwise than each line alone: its ends, a byte that may be a
 newline, multi-line mode switched off. Finding it too often only costs time."""
-
-
-class Match(Protocol):
-    def start(self) -> int: ...
-    def span(self) -> tuple[int, int]: ...
-
-
-class Regexp(Protocol):
-    def search(self, text: bytes, pos: int | None = None) -> Match | None: ...
 
 
 class LinePattern:
@@ -83,17 +72,6 @@ def compiled(pattern: bytes) -> Regexp:
     except module.error as error:
         reason = error.args[0] if error.args else "it does not compile"
         raise invalid(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from error
-
-
-def byte_pattern(pattern: str) -> Regexp:
-    """A pattern of our own, in which a character is a byte, so that it also matches around what is not UTF-8."""
-    module: Any = re2
-    options = module.Options()
-    options.encoding = module.Options.Encoding.LATIN1
-    options.max_mem = MOST_MEMORY
-    options.never_nl = True
-    options.never_capture = True
-    return cast("Regexp", module.compile(pattern.encode("latin-1"), options))
 
 
 def invalid(why: str) -> InvalidInput:

@@ -14,7 +14,8 @@ from outlast.kernel.retention import removed_log_at
 from outlast.storage.logs.digest import Digest
 from outlast.storage.logs.digesting import FEWEST_LINES, Digested, Remembered, load
 from outlast.storage.logs.filters import LogFilter, Sieve, check_limit
-from outlast.storage.logs.lines import Entry, Line, masks_of
+from outlast.storage.logs.lines import Entry, Line
+from outlast.storage.logs.masking import TOKENS_ONLY, Masker
 from outlast.storage.logs.patterns import EveryLine, LinePattern
 from outlast.storage.logs.positions import Position, decode_position
 from outlast.storage.logs.scanning import scan, scan_events
@@ -67,17 +68,17 @@ class LogReader:
         number: int,
         run_directory: RunDirectory | None,
         steps: Iterable[str],
-        masks: Iterable[bytes] = (),
+        masker: Masker = TOKENS_ONLY,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`run_directory`: None where there is none any more. `steps`: the ids of the plan's steps in order.
-        `masks`: the values of secrets."""
+        `masker`: takes out what no line may show."""
         self._connection = connection
         self._number = number
         self._directory = run_directory
         self._steps = list(steps)
-        self._masks = masks_of(masks)
+        self._masker = masker
         self._clock = clock
         self._spools: SpoolLog | None = None
         self._blocks = SealedLog(connection, number)
@@ -247,7 +248,7 @@ class LogReader:
                 # Nothing was printed yet, or everything is sealed by now and the files are gone.
                 seal = self._seal()
                 return View(self._blocks, seal.lines, None, seal.log_lines is not None)
-            self._spools = SpoolLog(files, position, self._masks)
+            self._spools = SpoolLog(files, position, self._masker)
         whole = self._spools.extend(most)
         self._spools.forget(seal.lines)
         return View(self._blocks, seal.lines, self._spools, final=seal.settled and whole, whole=whole)

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from sqlite3 import Connection
 from typing import NamedTuple, Protocol, TypeVar
@@ -15,7 +15,7 @@ from outlast.kernel.home import RunDirectory
 from outlast.kernel.marks import EVENT, MERGED, RECORD, STDERR, STDOUT, STREAM_FILES, MarkReader, Spool
 from outlast.kernel.plan import Plan
 from outlast.storage.logs.blocks import BlockBuilder
-from outlast.storage.logs.lines import masks_of
+from outlast.storage.logs.masking import TOKENS_ONLY, Masker
 from outlast.storage.logs.positions import Position, decode_position
 from outlast.storage.logs.walks import SpoolFiles, Walk
 
@@ -50,12 +50,13 @@ def seal(
     write: Transact,
     *,
     read: Transact | None = None,
-    masks: Iterable[bytes] = (),
+    masker: Masker = TOKENS_ONLY,
 ) -> Sealed:
     """Seal what the marks cover: full blocks while the execution is live, everything when it is settled.
 
     `write` runs a rule as one durable write transaction; `read`, where given, is used for looking. May be killed
-    at any moment and called again; does nothing while somebody else seals the same log. `masks`: secrets' values.
+    at any moment and called again; does nothing while somebody else seals the same log. `masker`: takes out what no
+    line may show.
     The caller removes the run directory once the result says `finished`.
     """
     lock = take_lock(run_directory)
@@ -68,7 +69,7 @@ def seal(
             return Sealed(0, 0, False)
         if seen.log_lines is not None:
             return Sealed(0, 0, True)
-        return Sealer(number, run_directory, plan, write, masks_of(masks), seen).run()
+        return Sealer(number, run_directory, plan, write, masker, seen).run()
     finally:
         os.close(lock)
 
@@ -96,14 +97,14 @@ class Sealer:
         run_directory: RunDirectory,
         plan: Plan,
         write: Transact,
-        masks: tuple[bytes, ...],
+        masker: Masker,
         seen: seals.Seal,
     ) -> None:
         self._number = number
         self._directory = run_directory
         self._plan = plan
         self._write = write
-        self._masks = masks
+        self._masker = masker
         self._seen = seen
         self._lines = self._blocks = 0
 
@@ -153,7 +154,7 @@ class Sealer:
         shorter than its marks say and its supervisor has not noted yet that it was emptied."""
         seen = self._seen
         walk = Walk(files, decode_position(seen.lines, seen.position) if seen.position else Position())
-        builder = BlockBuilder(walk, self._masks)
+        builder = BlockBuilder(walk, self._masker)
         batch: list[seals.Block] = []
         position = walk.position()
         while (block := builder.next(rest=seen.settled)) is not None:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from outlast.storage.logs.lines import Entry, Piece
+from outlast.storage.logs.masking import TOKENS_ONLY, Masker
 from outlast.storage.logs.positions import Position
 from outlast.storage.logs.stretches import Stretch
 from outlast.storage.logs.walks import SpoolFiles, Walk
@@ -29,9 +30,9 @@ class Checkpoint(NamedTuple):
 class SpoolLog:
     """An index over marks and spools from a position on. It holds a checkpoint for every 64 KiB, and no line."""
 
-    def __init__(self, files: SpoolFiles, position: Position, masks: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, files: SpoolFiles, position: Position, masker: Masker = TOKENS_ONLY) -> None:
         self.files = files
-        self._masks = masks
+        self._masker = masker
         self._walk = Walk(files, position)
         self._emptied = files.emptied.count
         self._index: list[Checkpoint] = []
@@ -142,5 +143,5 @@ class SpoolLog:
         walk = Walk(self.files, begin)
         pieces: list[Piece] = []
         while walk.lines < last and (piece := walk.next(STRETCH)) is not None:
-            pieces.append(piece.masked(self._masks))
+            pieces.append(piece.masked(self._masker))
         return pieces

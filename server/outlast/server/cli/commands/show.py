@@ -147,7 +147,8 @@ def facts(execution: Execution, details: Details, count: LogCount) -> Iterator[t
     lines = counted(count.lines, "line") + ("" if count.final else " so far")
     late = f"; {details.late_bytes:,} bytes came after its end and were not kept" if details.late_bytes else ""
     gone = "" if execution.log_removed_at is None else f", removed {full_moment(execution.log_removed_at)}"
-    yield "log", lines + gone + late
+    masked = f"; {counted(details.log_masked, 'place')} masked" if details.log_masked else ""
+    yield "log", lines + gone + late + masked
 
 
 def program(argv: list[str]) -> tuple[str, str]:
